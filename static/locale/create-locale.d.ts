@@ -12,9 +12,14 @@ export type ComposedTexts = ReturnType<typeof composedTexts>;
 export type Locale = Texts & ComposedTexts;
 /** Return the locale of a language. @param {Texts & Partial<Locale>} texts @returns {Locale} */
 export declare function createLocale(texts: Texts & Partial<Locale>): Locale;
-/** Return the locale of a language; a text that is missing there is English.
- * @param {Texts} english @param {Partial<Omit<Texts, "page">> & {page: Partial<Texts["page"]>}} texts */
-export declare function createTranslation(english: Texts, texts: Partial<Omit<Texts, "page">> & {
+/**
+ * Return the locale of a language; a text that is missing there is English.
+ *
+ * @param {Texts} english
+ * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
+ */
+export declare function createTranslation(english: Texts, texts: Partial<Omit<Texts, "intake" | "page">> & {
+    intake?: Partial<Texts["intake"]>;
     page: Partial<Texts["page"]>;
 }): Locale;
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
@@ -41,6 +46,8 @@ declare function composedTexts(current: () => Locale): {
     speed: (speed: number) => string;
     /** A duration or a position in a video. @param {number} seconds */
     duration: (seconds: number) => string;
+    /** A time of today, or a date with its time. @param {Date} date */
+    moment(date: Date): string;
     /** The title of a stage. @param {Stage} stage @returns {string} */
     stage: (stage: Stage) => string;
     /** The name of an upload. @param {Upload} upload @returns {string} */
@@ -71,8 +78,10 @@ declare function composedTexts(current: () => Locale): {
     resultNote({ copied, quality }: Element): string;
     /** What an output is. @param {Output} output @returns {string} */
     outputTitle(output: Output): string;
-    /** The file format of an output. @param {Output} output @returns {string} */
-    outputFormat: ({ mime }: Output) => string;
+    /** The file format of an output. @param {{mime: string}} output @returns {string} */
+    outputFormat: ({ mime }: {
+        mime: string;
+    }) => string;
     /** The dimensions, duration and size of an output. @param {Output} output */
     outputFacts({ width, height, duration, size }: Output): string;
     /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */

@@ -36,17 +36,22 @@ export function createLocale(texts) {
   return locale;
 }
 
-/** Return the locale of a language; a text that is missing there is English.
- * @param {Texts} english @param {Partial<Omit<Texts, "page">> & {page: Partial<Texts["page"]>}} texts */
+/**
+ * Return the locale of a language; a text that is missing there is English.
+ *
+ * @param {Texts} english
+ * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
+ */
 export function createTranslation(english, texts) {
-  return createLocale({ ...english, ...texts, page: { ...english.page, ...texts.page } });
+  const intake = { ...english.intake, ...texts.intake };
+  return createLocale({ ...english, ...texts, intake, page: { ...english.page, ...texts.page } });
 }
 
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
 export function withTexts(locale, texts) {
   const composed = composedTexts(() => locale);
   const own = Object.fromEntries(Object.entries(locale).filter(([name]) => !(name in composed)));
-  return createLocale({ .../** @type {Texts} */ (own), ...texts });
+  return createLocale({ .../** @type {Texts} */ (own), ...texts, intake: { ...locale.intake, ...texts.intake } });
 }
 
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */
@@ -106,6 +111,12 @@ function composedTexts(current) {
 
     /** A duration or a position in a video. @param {number} seconds */
     duration: (seconds) => current().format.clock(seconds),
+
+    /** A time of today, or a date with its time. @param {Date} date */
+    moment(date) {
+      const { format } = current();
+      return date.toDateString() === new Date().toDateString() ? format.timeOfDay(date) : format.dateTime(date);
+    },
 
     /** The title of a stage. @param {Stage} stage @returns {string} */
     stage: (stage) => current().stages[stage] ?? stage,
@@ -183,7 +194,7 @@ function composedTexts(current) {
       return [outputKinds[output.kind] ?? output.name, outputFormat(output)].join(comma);
     },
 
-    /** The file format of an output. @param {Output} output @returns {string} */
+    /** The file format of an output. @param {{mime: string}} output @returns {string} */
     outputFormat: ({ mime }) => FORMATS.get(mime) ?? mime.split("/").pop()?.toUpperCase() ?? mime,
 
     /** The dimensions, duration and size of an output. @param {Output} output */

@@ -53,13 +53,19 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   or: "oder",
   chooseFiles: "Dateien auswählen",
   emptyFile: "Die Datei ist leer.",
-  folder: "Ordner können nicht hochgeladen werden. Öffnen Sie den Ordner und wählen Sie die Dateien darin aus.",
   notAccepted: "Dateien dieses Typs werden hier nicht angenommen.",
   notMedia: "Die Datei ist weder ein Video noch ein Bild noch eine Audiodatei.",
 
   original: "Original",
   result: "Ergebnis",
   downloads: "Downloads",
+  openResult: "Öffnen",
+  copyLink: "Link kopieren",
+  copyEmbedCode: "Einbettungscode kopieren",
+  linkCopied: "Der Link wurde kopiert. Er gilt, bis der Upload gelöscht wird.",
+  embedCodeCopied: "Der Einbettungscode wurde kopiert.",
+  copyYourself: "Der Browser lässt das Kopieren nicht zu. Der Text ist markiert: Kopieren Sie ihn selbst.",
+  noLastingLink: "Ein Einbettungscode braucht einen dauerhaften Link, der hier nicht erstellt werden kann.",
 
   comma: ", ",
 
@@ -155,6 +161,8 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   sameSize: "Etwa gleich groß",
   incomplete: (length, declaredLength) =>
     `Die Datei ist unvollständig. Nur ${length} von ${declaredLength} konnten gelesen werden.`,
+  linkCopiedUntil: (moment) => `Der Link wurde kopiert. Er gilt bis ${moment}.`,
+  validUntil: (moment) => `Die Links gelten bis ${moment}.`,
   storedUnchanged: "Die Datei war bereits klein und wurde unverändert gespeichert.",
   measuredQuality: (metric, score) => `${metric} ${score}, an Stichproben gemessen`,
   poster: (filename) => `Vorschaubild von ${isolate(filename)}`,
@@ -183,16 +191,10 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     token: "Zugriffstoken",
     tokenHint: "Dieser Server verlangt eine Anmeldung. Das Token wird nur für diesen Tab gespeichert.",
     useToken: "Token verwenden",
-    tokenNeeded: "Dieser Server verlangt ein Zugriffstoken.",
 
     newUploads: "Neue Uploads",
     fileTypes: "Videos, Bilder und Audiodateien",
-    fileTypesUpTo: (limit) => `Videos, Bilder und Audiodateien, jeweils bis ${limit}`,
-    template: "Vorlage",
-    templateForFiles: (template) => `${template}: beliebige Dateien, unverändert gespeichert`,
-    templateForMedia: (template) => `${template}: Videos und Bilder`,
-    templateForVideos: (template) => `${template}: nur Videos`,
-    templateForImages: (template) => `${template}: nur Bilder`,
+    template: "Wofür ist es?",
 
     steps: "Schritte der Verarbeitung",
     received: "Empfangen und geprüft",

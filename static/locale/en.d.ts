@@ -58,12 +58,18 @@ export declare const ENGLISH_TEXTS: {
     or: string;
     chooseFiles: string;
     emptyFile: string;
-    folder: string;
     notAccepted: string;
     notMedia: string;
     original: string;
     result: string;
     downloads: string;
+    openResult: string;
+    copyLink: string;
+    copyEmbedCode: string;
+    linkCopied: string;
+    embedCodeCopied: string;
+    copyYourself: string;
+    noLastingLink: string;
     /** Between the parts of a sentence. */
     comma: string;
     /** The titles of the stages. @type {Record<Stage, string>} */
@@ -138,6 +144,10 @@ export declare const ENGLISH_TEXTS: {
     wrongFile: (size: number) => string;
     /** @param {number} size @param {number} limit   In bytes. */
     tooLarge: (size: number, limit: number) => string;
+    /** @param {number} seconds @param {number} limit   In seconds. */
+    tooLong: (seconds: number, limit: number) => string;
+    /** @param {number} pixels @param {number} limit */
+    tooManyPixels: (pixels: number, limit: number) => string;
     /** @param {string} template @param {string} kind   The files that the template is for: `video` or `image`. */
     wrongForTemplate: (template: string, kind: string) => string;
     /** The dialog's title. @param {Aggregate} aggregate @returns {string} */
@@ -151,6 +161,10 @@ export declare const ENGLISH_TEXTS: {
     sameSize: string;
     /** How much of an incomplete source file could be read. @param {string} length @param {string} declaredLength */
     incomplete: (length: string, declaredLength: string) => string;
+    /** @param {string} moment */
+    linkCopiedUntil: (moment: string) => string;
+    /** @param {string} moment */
+    validUntil: (moment: string) => string;
     storedUnchanged: string;
     /** @param {string} metric @param {string} score */
     measuredQuality: (metric: string, score: string) => string;
@@ -166,14 +180,54 @@ export declare const ENGLISH_TEXTS: {
     announcedFailure: (filename: string, reason: string) => string;
     /** The announcement of a file that was not uploaded. @param {string} filename @param {string} reason   A sentence. */
     rejected: (filename: string, reason: string) => string;
+    /** The texts of the places where files are given. */
+    intake: {
+        chooseFolder: string;
+        takePhoto: string;
+        recordVideo: string;
+        skip: string;
+        sendAgain: string;
+        /** The name of a picture from the clipboard, without its suffix. @param {string} time   Such as 2026-11-28 14.05.33. */
+        pastedPicture: (time: string) => string;
+        /** The question before a file is sent that is in the list. @param {string} filename */
+        sendAgainQuestion: (filename: string) => string;
+        /** The question before several such files are sent. @param {number} count   At least two. */
+        sendSeveralAgainQuestion: (count: number) => string;
+        /** @param {number} count @param {string} names */
+        hiddenFilesSkipped: (count: number, names: string) => string;
+        /** Files in a folder of another type. @param {number} count @param {string} names */
+        otherFilesSkipped: (count: number, names: string) => string;
+        /** At the end of a list of names. @param {number} count */
+        moreNames: (count: number) => string;
+        /** @param {string} folder */
+        emptyFolder: (folder: string) => string;
+        /** @param {string} folder @param {number} limit */
+        folderTooLarge: (folder: string, limit: number) => string;
+        /** @param {string} folder @param {number} limit */
+        folderTooDeep: (folder: string, limit: number) => string;
+        /** @param {string} name   Of a file or a folder. */
+        unreadable: (name: string) => string;
+        /** What is shown while files are dragged over the page. @param {number} count   Of files; zero if it is unknown. */
+        dropToSend: (count: number) => string;
+        /** What is accepted. @param {string} formats   Names of formats. @param {string} limit   A size. */
+        accepted: (formats: string, limit: string) => string;
+        /** What is accepted where every format is. @param {string} limit   A size. */
+        acceptedUpTo: (limit: string) => string;
+    };
     /** The texts of the demo page; those in its HTML are the same. */
     page: {
         heading: string;
         introduction: string;
         language: string;
+        reference: string;
+        admin: string;
         connecting: string;
         live: string;
         polling: string;
+        tokenMissing: string;
+        tokenMissingNote: string;
+        tokenRefused: string;
+        tokenRefusedNote: string;
         pollingNote: string;
         reconnecting: string;
         reconnectingNote: string;
@@ -182,20 +236,27 @@ export declare const ENGLISH_TEXTS: {
         token: string;
         tokenHint: string;
         useToken: string;
-        tokenNeeded: string;
         newUploads: string;
         fileTypes: string;
-        /** @param {string} limit   A size. */
-        fileTypesUpTo: (limit: string) => string;
         template: string;
-        /** @param {string} template */
-        templateForFiles: (template: string) => string;
-        /** @param {string} template */
-        templateForMedia: (template: string) => string;
-        /** @param {string} template */
-        templateForVideos: (template: string) => string;
-        /** @param {string} template */
-        templateForImages: (template: string) => string;
+        /** The title of a template, with what it accepts. @param {{title: string, kind: string}} template */
+        templateTitle: ({ title, kind }: {
+            title: string;
+            kind: string;
+        }) => string;
+        /** The titles of built-in templates, by their name. @type {Record<string, string>} */
+        builtInTemplates: Record<string, string>;
+        notifyMe: string;
+        notificationsOn: string;
+        notificationsBlocked: string;
+        /** The page's title while uploads are active. @param {string} percent */
+        titleActive: (percent: string) => string;
+        /** The page's title when uploads have ended. @param {string} result   Such as “3 done”. */
+        titleEnded: (result: string) => string;
+        /** @param {number} count   Of uploads. */
+        done: (count: number) => string;
+        /** @param {number} count   Of uploads. */
+        failed: (count: number) => string;
         steps: string;
         received: string;
         compressed: string;

@@ -55,13 +55,19 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   or: "o",
   chooseFiles: "Elegir archivos",
   emptyFile: "El archivo está vacío.",
-  folder: "No se pueden subir carpetas. Abra la carpeta y elija los archivos que contiene.",
   notAccepted: "Aquí no se aceptan archivos de este tipo.",
   notMedia: "El archivo no es un vídeo, una imagen ni un archivo de audio.",
 
   original: "Original",
   result: "Resultado",
   downloads: "Descargas",
+  openResult: "Abrir",
+  copyLink: "Copiar enlace",
+  copyEmbedCode: "Copiar código para insertar",
+  linkCopied: "Se ha copiado el enlace. Es válido hasta que se elimine la subida.",
+  embedCodeCopied: "Se ha copiado el código para insertar.",
+  copyYourself: "El navegador no permite copiar. El texto está seleccionado: cópielo usted.",
+  noLastingLink: "El código para insertar necesita un enlace permanente, que no se puede crear aquí.",
 
   comma: ", ",
 
@@ -157,6 +163,8 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   sameSize: "Casi del mismo tamaño",
   incomplete: (length, declaredLength) =>
     `El archivo está incompleto. Solo se han podido leer ${length} de ${declaredLength}.`,
+  linkCopiedUntil: (moment) => `Se ha copiado el enlace. Es válido hasta ${moment}.`,
+  validUntil: (moment) => `Los enlaces son válidos hasta ${moment}.`,
   storedUnchanged: "El archivo ya era pequeño y se ha guardado sin cambios.",
   measuredQuality: (metric, score) => `${metric} ${score}, medido en muestras`,
   poster: (filename) => `Carátula de ${isolate(filename)}`,
@@ -184,16 +192,10 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     token: "Token de acceso",
     tokenHint: "Este servidor requiere autenticación. El token solo se guarda para esta pestaña.",
     useToken: "Usar el token",
-    tokenNeeded: "Este servidor requiere un token de acceso.",
 
     newUploads: "Nuevas subidas",
     fileTypes: "Vídeos, imágenes y archivos de audio",
-    fileTypesUpTo: (limit) => `Vídeos, imágenes y archivos de audio, de hasta ${limit} cada uno`,
-    template: "Plantilla",
-    templateForFiles: (template) => `${template}: cualquier archivo, guardado sin cambios`,
-    templateForMedia: (template) => `${template}: vídeos e imágenes`,
-    templateForVideos: (template) => `${template}: solo vídeos`,
-    templateForImages: (template) => `${template}: solo imágenes`,
+    template: "¿Para qué es?",
 
     steps: "Pasos del procesamiento",
     received: "Recibido y comprobado",

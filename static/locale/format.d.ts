@@ -32,6 +32,13 @@ export declare class Formats {
     roughBytesRange: (low: number, high: number) => string;
     /** Return an estimated size, with two digits. @param {number} bytes */
     roughBytes: (bytes: number) => string;
+    /**
+     * Return a limit in bytes: 2 GB for 2 GiB and for 2,000,000,000 bytes. It is rounded down, so that a file of the size
+     * that is shown is accepted; every binary unit is larger than the decimal one of its name.
+     *
+     * @param {number} bytes
+     */
+    limit: (bytes: number) => string;
     /** Return a duration in one unit. @param {number} value @param {TimeUnit} unit @param {number} [digits]   At most. */
     time: (value: number, unit: TimeUnit, digits?: number) => string;
     /** Return a duration in rounded seconds or minutes. @param {number} seconds */

@@ -66,6 +66,23 @@ export class Formats {
   /** Return an estimated size, with two digits. @param {number} bytes */
   roughBytes = (bytes) => this.#bytes(bytes > 0 ? Number(bytes.toPrecision(2)) : 0, "maximumFractionDigits");
 
+  /**
+   * Return a limit in bytes: 2 GB for 2 GiB and for 2,000,000,000 bytes. It is rounded down, so that a file of the size
+   * that is shown is accepted; every binary unit is larger than the decimal one of its name.
+   *
+   * @param {number} bytes
+   */
+  limit = (bytes) => {
+    for (let unit = BYTE_UNITS.length - 1; unit > 0; unit -= 1) {
+      const binary = bytes / 1024 ** unit;
+      const decimal = Math.floor((bytes / 1000 ** unit) * 100) / 100;
+      if (binary < 1 && decimal < 1) continue;
+      const value = Number.isInteger(binary) ? binary : decimal;
+      return this.#format(value, { ...unitOptions(BYTE_UNITS[unit], this.#display), maximumFractionDigits: 2 });
+    }
+    return this.bytes(bytes);
+  };
+
   /** Return a duration in one unit. @param {number} value @param {TimeUnit} unit @param {number} [digits]   At most. */
   time = (value, unit, digits = 0) => {
     const symbol = this.#symbols[unit];

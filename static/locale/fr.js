@@ -55,13 +55,19 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   or: "ou",
   chooseFiles: "Choisir des fichiers",
   emptyFile: "Le fichier est vide.",
-  folder: "Les dossiers ne peuvent pas être envoyés. Ouvrez le dossier et choisissez les fichiers qu’il contient.",
   notAccepted: "Les fichiers de ce type ne sont pas acceptés ici.",
   notMedia: "Le fichier n’est ni une vidéo, ni une image, ni un fichier audio.",
 
   original: "Original",
   result: "Résultat",
   downloads: "Téléchargements",
+  openResult: "Ouvrir",
+  copyLink: "Copier le lien",
+  copyEmbedCode: "Copier le code d’intégration",
+  linkCopied: "Le lien a été copié. Il est valable jusqu’à la suppression de l’envoi.",
+  embedCodeCopied: "Le code d’intégration a été copié.",
+  copyYourself: "Le navigateur n’autorise pas la copie. Le texte est sélectionné : copiez-le vous-même.",
+  noLastingLink: "Le code d’intégration nécessite un lien permanent, qui ne peut pas être créé ici.",
 
   comma: ", ",
 
@@ -160,6 +166,8 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   sameSize: "À peu près la même taille",
   incomplete: (length, declaredLength) =>
     `Le fichier est incomplet. Seules ${length} sur ${declaredLength} ont pu être lues.`,
+  linkCopiedUntil: (moment) => `Le lien a été copié. Il est valable jusqu’à ${moment}.`,
+  validUntil: (moment) => `Les liens sont valables jusqu’à ${moment}.`,
   storedUnchanged: "Le fichier était déjà petit et a été enregistré tel quel.",
   measuredQuality: (metric, score) => `${metric} ${score}, mesuré sur des échantillons`,
   poster: (filename) => `Affiche de ${isolate(filename)}`,
@@ -188,16 +196,10 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     token: "Jeton d’accès",
     tokenHint: "Ce serveur exige une authentification. Le jeton n’est conservé que pour cet onglet.",
     useToken: "Utiliser le jeton",
-    tokenNeeded: "Ce serveur exige un jeton d’accès.",
 
     newUploads: "Nouveaux envois",
     fileTypes: "Vidéos, images et fichiers audio",
-    fileTypesUpTo: (limit) => `Vidéos, images et fichiers audio, jusqu’à ${limit} chacun`,
-    template: "Modèle",
-    templateForFiles: (template) => `${template} : tout fichier, enregistré tel quel`,
-    templateForMedia: (template) => `${template} : vidéos et images`,
-    templateForVideos: (template) => `${template} : vidéos uniquement`,
-    templateForImages: (template) => `${template} : images uniquement`,
+    template: "À quoi sert-il ?",
 
     steps: "Étapes du traitement",
     received: "Reçu et vérifié",

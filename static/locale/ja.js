@@ -53,13 +53,19 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   or: "または",
   chooseFiles: "ファイルを選択",
   emptyFile: "ファイルが空です。",
-  folder: "フォルダーはアップロードできません。フォルダーを開いて、中のファイルを選択してください。",
   notAccepted: "この種類のファイルはここでは受け付けていません。",
   notMedia: "動画、画像、音声のいずれのファイルでもありません。",
 
   original: "元のファイル",
   result: "結果",
   downloads: "ダウンロード",
+  openResult: "開く",
+  copyLink: "リンクをコピー",
+  copyEmbedCode: "埋め込みコードをコピー",
+  linkCopied: "リンクをコピーしました。アップロードが削除されるまで有効です。",
+  embedCodeCopied: "埋め込みコードをコピーしました。",
+  copyYourself: "ブラウザーでコピーが許可されていません。選択されているテキストをコピーしてください。",
+  noLastingLink: "埋め込みコードには無期限のリンクが必要ですが、ここでは作成できません。",
 
   comma: "、",
 
@@ -153,6 +159,8 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   sameSize: "ほぼ同じサイズ",
   incomplete: (length, declaredLength) =>
     `ファイルが不完全です。${declaredLength}のうち${length}しか読み取れませんでした。`,
+  linkCopiedUntil: (moment) => `リンクをコピーしました。${moment}まで有効です。`,
+  validUntil: (moment) => `リンクは${moment}まで有効です。`,
   storedUnchanged: "ファイルはすでに小さかったため、そのまま保存されました。",
   measuredQuality: (metric, score) => `${metric} ${score}（サンプルで測定）`,
   poster: (filename) => `${isolate(filename)}のポスター画像`,
@@ -180,16 +188,10 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
     token: "アクセストークン",
     tokenHint: "このサーバーでは認証が必要です。トークンはこのタブでのみ保存されます。",
     useToken: "トークンを使用",
-    tokenNeeded: "このサーバーにはアクセストークンが必要です。",
 
     newUploads: "新しいアップロード",
     fileTypes: "動画、画像、音声ファイル",
-    fileTypesUpTo: (limit) => `動画、画像、音声ファイル（1件あたり${limit}まで）`,
-    template: "テンプレート",
-    templateForFiles: (template) => `${template}：すべてのファイル、変更せずに保存`,
-    templateForMedia: (template) => `${template}：動画と画像`,
-    templateForVideos: (template) => `${template}：動画のみ`,
-    templateForImages: (template) => `${template}：画像のみ`,
+    template: "用途",
 
     steps: "処理の手順",
     received: "受信と確認",
