@@ -11,7 +11,7 @@ TYPES := roomcast.d.ts element.d.ts upload-drop.d.ts upload-progress-list.d.ts u
 	client/aggregate.d.ts client/connection.d.ts client/upload.d.ts protocol/errors.d.ts protocol/messages.d.ts \
 	elements/connected-element.d.ts elements/list-options.d.ts elements/upload-element.d.ts \
 	elements/upload-progress-list.d.ts elements/upload-progress.d.ts intake/upload-drop.d.ts \
-	locale/en.d.ts locale/format.d.ts shared/dom.d.ts
+	locale/create-locale.d.ts locale/de.d.ts locale/en.d.ts locale/format.d.ts shared/dom.d.ts
 SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix static/,admin bindings client docs elements intake locale page protocol results rows shared)))
 STYLES := $(wildcard static/*.css static/*/*.css static/*/*.html)
 # In a copy without the declarations of before, which tsc would read instead of the sources.

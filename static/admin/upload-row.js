@@ -1,7 +1,6 @@
 /** One row of the admin page's list: an upload with its progress, its actions and its results. */
 
 import { ENGLISH } from "../locale/en.js";
-import { formatSpeed } from "../locale/format.js";
 import { setHidden, setText } from "../shared/dom.js";
 import { formatAge } from "./format.js";
 
@@ -147,7 +146,7 @@ function detailOf({ status, stage, error, speed, eta, message, bytesReceived, by
   if (error) return `${error.code} in ${error.step}`;
   if (stage === "receiving") return ENGLISH.received(bytesReceived, bytesExpected);
   const facts = [];
-  if (speed) facts.push(formatSpeed(speed));
+  if (speed) facts.push(ENGLISH.speed(speed));
   if (eta !== null) facts.push(ENGLISH.eta(eta));
   return facts.length ? facts.join(", ") : ENGLISH.bytes(bytesReceived);
 }

@@ -1,8 +1,8 @@
 export type Roomcast = import("../client/connection.js").Roomcast;
-export type Locale = import("../locale/en.js").Locale;
+export type Locale = import("../locale/create-locale.js").Locale;
 export type Markup = import("../shared/dom.js").Markup;
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
-/** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../shared/dom.js").Markup} Markup */
 /** `HTMLElement`; on a server, where there is none, a class that is never instantiated. */
 declare const Base: typeof HTMLElement;
@@ -35,10 +35,10 @@ export declare class ConnectedElement extends Base {
     get roomcast(): Roomcast;
     /** @param {Roomcast | null} roomcast */
     set roomcast(roomcast: Roomcast | null);
-    /** The texts of the element: English, or any of `ENGLISH` in `locale/en.js` replaced. @returns {Locale} */
+    /** The texts of the element, in its language, with those that were replaced. @returns {Locale} */
     get locale(): Locale;
-    /** @param {Partial<Locale>} locale */
-    set locale(locale: Partial<Locale>);
+    /** @param {Partial<Locale> | string | null} texts   What replaces texts; or a language, as in the attribute `locale`. */
+    set locale(texts: Partial<Locale> | string | null);
     connectedCallback(): void;
     disconnectedCallback(): void;
     /** Whether a connection was assigned. @protected */
@@ -49,6 +49,8 @@ export declare class ConnectedElement extends Base {
     protected attach(): void;
     /** Stop using the connection. @protected */
     protected detach(): void;
+    /** Show the texts of the locale, which has changed. @protected */
+    protected localize(): void;
     /** Dispatch an event that reaches the page. Returns whether no listener has prevented its default.
      * @protected @param {string} name @param {unknown} [detail] @param {boolean} [cancelable] */
     protected emit(name: string, detail?: unknown, cancelable?: boolean): boolean;

@@ -1,11 +1,14 @@
 import { connect } from "../client/connection.js";
+import { withTexts } from "../locale/create-locale.js";
 import { ENGLISH } from "../locale/en.js";
+import { loadLocale, loadedLocale } from "../locale/languages.js";
+import { languageOf, unwatchLanguage, watchLanguage } from "../locale/nearest-language.js";
 import { setHidden } from "../shared/dom.js";
 import { defaultServer } from "../shared/server.js";
 import { addStyleSheets } from "./markup.js";
 
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
-/** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../shared/dom.js").Markup} Markup */
 
 /** `HTMLElement`; on a server, where there is none, a class that is never instantiated. */
@@ -20,7 +23,10 @@ export class SharedConnections {
 /** The base class of all elements: their connection, locale and shadow tree. */
 export class ConnectedElement extends Base {
   /** @type {Roomcast | null} */ #assigned = null;
-  /** @type {Locale} */ #locale = ENGLISH;
+  /** @type {Partial<Locale>} */ #texts = {};
+  /** The texts of the element's language; null while they are loaded. @type {Locale | null} */ #language = null;
+  #locale = ENGLISH;
+  #styled = false;
   #properties;
   #connections;
   /** @protected */ root = this.attachShadow({ mode: "open" });
@@ -37,7 +43,10 @@ export class ConnectedElement extends Base {
     this.#properties = ["locale", "server", ...properties, "roomcast"]; // the last one starts the rendering
     this.#connections = connections;
     this.root.append(markup.content.cloneNode(true));
-    void addStyleSheets(this.root, "base.css", ...styles).then(() => setHidden(this.child("frame"), false));
+    void addStyleSheets(this.root, "base.css", ...styles).then(() => {
+      this.#styled = true;
+      this.#show();
+    });
   }
 
   /** The server's URL; empty for the server that this module was loaded from. */
@@ -68,23 +77,30 @@ export class ConnectedElement extends Base {
     if (this.isConnected) this.attach();
   }
 
-  /** The texts of the element: English, or any of `ENGLISH` in `locale/en.js` replaced. @returns {Locale} */
+  /** The texts of the element, in its language, with those that were replaced. @returns {Locale} */
   get locale() {
     return this.#locale;
   }
 
-  /** @param {Partial<Locale>} locale */
-  set locale(locale) {
-    this.#locale = { ...ENGLISH, ...locale };
-    if (this.isConnected) this.attach();
+  /** @param {Partial<Locale> | string | null} texts   What replaces texts; or a language, as in the attribute `locale`. */
+  set locale(texts) {
+    if (typeof texts === "string") {
+      this.setAttribute("locale", texts);
+    } else {
+      this.#texts = texts ?? {};
+      this.#updateLocale();
+    }
   }
 
   connectedCallback() {
     for (const name of this.#properties) this.#upgrade(name);
+    watchLanguage(this, () => this.#chooseLanguage());
+    this.#chooseLanguage();
     this.attach();
   }
 
   disconnectedCallback() {
+    unwatchLanguage(this);
     this.detach();
   }
 
@@ -106,6 +122,9 @@ export class ConnectedElement extends Base {
   /** Stop using the connection. @protected */
   detach() {}
 
+  /** Show the texts of the locale, which has changed. @protected */
+  localize() {}
+
   /** Dispatch an event that reaches the page. Returns whether no listener has prevented its default.
    * @protected @param {string} name @param {unknown} [detail] @param {boolean} [cancelable] */
   emit(name, detail, cancelable = false) {
@@ -119,6 +138,32 @@ export class ConnectedElement extends Base {
 
   get #serverUrl() {
     return this.server ? new URL(this.server, document.baseURI).href : defaultServer().href;
+  }
+
+  #chooseLanguage() {
+    const language = languageOf(this);
+    if (language === this.#language?.language) return;
+    const use = (/** @type {Locale} */ locale) => {
+      this.#language = locale;
+      this.#updateLocale();
+    };
+    const locale = loadedLocale(language);
+    if (locale) use(locale);
+    else void loadLocale(language).then((loaded) => languageOf(this) === language && use(loaded));
+  }
+
+  #updateLocale() {
+    this.#locale = withTexts(this.#language ?? ENGLISH, this.#texts);
+    const frame = this.child("frame");
+    frame.lang = this.#locale.language;
+    frame.dir = this.#locale.direction;
+    this.#show();
+    if (this.isConnected) this.localize();
+  }
+
+  /** Show the element as soon as its styles and its language are loaded. */
+  #show() {
+    setHidden(this.child("frame"), !this.#styled || !this.#language);
   }
 
   /** Pass a value that was set before the element was defined to the property's setter. @param {string} name */

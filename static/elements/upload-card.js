@@ -8,7 +8,7 @@ import { topLevelTypeOf } from "../shared/media-type.js";
 import { actionsOf, isSettled, outcomeOf, viewOf } from "./upload-view-model.js";
 
 /** @typedef {import("../client/upload.js").Upload} Upload */
-/** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../protocol/messages.js").Output} Output */
@@ -78,6 +78,13 @@ export class UploadCard extends EventTarget {
     this.view = viewOf(upload, locale, this.#rejection);
     this.element = this.#build();
     upload?.addEventListener("change", this.#render);
+    this.render();
+  }
+
+  /** @param {Locale} locale */
+  set locale(locale) {
+    this.#locale = locale;
+    if (this.#result) this.#result.locale = locale;
     this.render();
   }
 
@@ -227,7 +234,7 @@ export class UploadCard extends EventTarget {
     const names = byClass(this.element, "segment-names").children;
     [sendingStep, compressingStep, storingStep].forEach((name, index) => setText(names[index], name));
     this.element.dataset.segment = sending ? "sending" : stored > 0 ? "storing" : "compressing";
-    setText(byClass(this.element, "percent-number"), this.#locale.percent(percent));
+    setText(byClass(this.element, "percent-number"), this.#locale.format.percent(percent));
     setText(byClass(this.element, "percent-word"), sending ? this.#locale.sent : "");
     const ended = tone === "done" || tone === "failed" || tone === "cancelled";
     setHidden(byClass(this.element, "percent"), ended || (state !== null && BETWEEN.has(state.stage)));

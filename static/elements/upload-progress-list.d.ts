@@ -27,6 +27,8 @@ export declare class UploadProgressList extends ListOptions {
     /** @protected */
     protected detach(): void;
     /** @protected */
+    protected localize(): void;
+    /** @protected */
     protected summary(): string;
     /** @protected */
     protected render(): void;

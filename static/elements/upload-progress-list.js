@@ -125,6 +125,12 @@ export class UploadProgressList extends ListOptions {
   #performDelayed = () => this.#delayed.performNow();
 
   /** @protected */
+  localize() {
+    for (const card of this.#cards.values()) card.locale = this.locale;
+    this.render();
+  }
+
+  /** @protected */
   summary() {
     return this.locale.summary(this.#batch.aggregate);
   }

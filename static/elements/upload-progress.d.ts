@@ -18,6 +18,8 @@ export declare class UploadProgress extends UploadElement {
     /** @protected */
     protected detach(): void;
     /** @protected */
+    protected localize(): void;
+    /** @protected */
     protected summary(): string;
     /** @protected */
     protected render(): void;

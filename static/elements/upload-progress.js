@@ -80,6 +80,11 @@ export class UploadProgress extends UploadElement {
   }
 
   /** @protected */
+  localize() {
+    if (this.#card) this.#card.locale = this.locale;
+  }
+
+  /** @protected */
   summary() {
     return this.#card?.announcement ?? "";
   }

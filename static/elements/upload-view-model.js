@@ -1,7 +1,7 @@
 /** Derives what a row shows from the state of an upload. Pure. */
 
 /** @typedef {import("../client/upload.js").Upload} Upload */
-/** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 
 /**

@@ -2,7 +2,7 @@
  * Checks files before they are sent. The server decides from a file's bytes; the checks only report what is certain to
  * be refused, without a wait.
  *
- * @typedef {import("../locale/en.js").Locale} Locale
+ * @typedef {import("../locale/create-locale.js").Locale} Locale
  * @typedef {{name: string, kind: "video" | "image" | "auto" | "file"}} Template
  * @typedef {{maxUploadBytes?: number, templates?: Template[], openMode?: boolean, maxFiles?: number}} Config
  */

@@ -37,4 +37,6 @@ export declare class UploadDrop extends ConnectedElement {
     attributeChangedCallback(): void;
     /** @protected */
     protected attach(): void;
+    /** @protected */
+    protected localize(): void;
 }

@@ -123,6 +123,11 @@ export class UploadDrop extends ConnectedElement {
     this.#render();
   }
 
+  /** @protected */
+  localize() {
+    this.#render();
+  }
+
   // --- input ------------------------------------------------------------------------------------------------------
 
   #listen() {

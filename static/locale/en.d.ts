@@ -1,19 +1,18 @@
-/** All English texts of the elements. Pure. */
-import { formatBytes, formatEta, formatReceived } from "./format.js";
+/** The English texts of the elements and of the demo page. Pure. */
+import { Formats } from "./format.js";
 export type Aggregate = import("../client/aggregate.js").Aggregate;
-export type Upload = import("../client/upload.js").Upload;
-export type Element = import("../protocol/messages.js").Element;
 export type Message = import("../protocol/messages.js").Message;
-export type Output = import("../protocol/messages.js").Output;
 export type Stage = import("../protocol/messages.js").Stage;
-export type Locale = typeof ENGLISH;
-/**
- * The texts of the elements. Set the `locale` property of an element to replace all or some of them.
- *
- * @typedef {typeof ENGLISH} Locale
- */
-export declare const ENGLISH: {
+export type Locale = import("./create-locale.js").Locale;
+export type Texts = typeof ENGLISH_TEXTS;
+export declare const ENGLISH_TEXTS: {
+    /** The language's tag, for the `lang` attribute. */
+    language: string;
+    /** @type {"ltr" | "rtl"} */ direction: "ltr" | "rtl";
+    /** How numbers, sizes and times are written. */
+    format: Formats;
     heading: string;
+    untitled: string;
     cancel: string;
     cancelling: string;
     cancelAll: string;
@@ -64,71 +63,117 @@ export declare const ENGLISH: {
     original: string;
     result: string;
     downloads: string;
-    bytes: typeof formatBytes;
-    received: typeof formatReceived;
-    eta: typeof formatEta;
+    /** Between the parts of a sentence. */
+    comma: string;
+    /** The titles of the stages. @type {Record<Stage, string>} */
+    stages: Record<Stage, string>;
+    /** What the outputs are. @type {Record<string, string>} */
+    outputKinds: Record<string, string>;
+    /** The sentences for errors, by their code. English has none, because those of the server and the client are English.
+     * @type {Record<string, string>} */
+    errors: Record<string, string>;
+    /** A title as it is written inside of a sentence. @param {string} title */
+    insideSentence: (title: string) => string;
+    /** @param {string} amount @param {string} total   Sizes or times. */
+    ofTotal: (amount: string, total: string) => string;
     /** @param {number} count   Of hidden rows. */
     showMore: (count: number) => string;
-    /** The title of a stage. @param {Stage} stage */
-    stage: (stage: Stage) => string;
-    /** The name of an upload. @param {Upload} upload @returns {string} */
-    filename: ({ file, state }: Upload) => string;
-    /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
-     * @param {Message} state @returns {string[]} */
-    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];
+    secondLeft: string;
+    /** @param {string} time */
+    timeLeft: (time: string) => string;
+    /** @param {number} position   1 is next. */
+    queuePosition: (position: number) => string;
+    /** @param {string} speed   Relative to real time. */
+    compressionSpeed: (speed: string) => string;
+    /** @param {string} count */
+    framesPerSecond: (count: string) => string;
+    /** @param {string} size   Of the result. */
+    expectedSize: (size: string) => string;
+    /** @param {string} time   Of the compression. */
+    expectedTime: (time: string) => string;
+    /** @param {number} attempt */
+    attemptNumber: (attempt: number) => string;
     /** @param {number} attempt @param {Message} state */
     attempt: (attempt: number, { message }: Message) => string;
-    /** @param {{code: string, message: string}} error */
-    error: ({ message }: {
-        code: string;
-        message: string;
-    }) => string;
     /** @param {string} filename */
     fileMissing: (filename: string) => string;
-    /** @param {number} percent   0–100. */
-    percent: (percent: number) => string;
     /** Shown while a cancellation of several uploads can be undone. @param {number} count */
     cancellingSoon: (count: number) => string;
     /** Shown while a deletion can be undone. @param {string} filename */
     deletingSoon: (filename: string) => string;
     /** The question before an upload is deleted. @param {string} filename */
     confirmDelete: (filename: string) => string;
-    /** @param {number} bytes   The size of the expected file. */
-    wrongFile: (bytes: number) => string;
-    /** @param {number} bytes @param {number} limit   In bytes. */
-    tooLarge: (bytes: number, limit: number) => string;
+    /** @param {number} size   The size of the expected file in bytes. */
+    wrongFile: (size: number) => string;
+    /** @param {number} size @param {number} limit   In bytes. */
+    tooLarge: (size: number, limit: number) => string;
     /** @param {string} template @param {string} kind   The files that the template is for: `video` or `image`. */
     wrongForTemplate: (template: string, kind: string) => string;
-    /** The dialog's title. @param {Aggregate} aggregate */
+    /** The dialog's title. @param {Aggregate} aggregate @returns {string} */
     dialogTitle({ total, active, completed, failed }: Aggregate): string;
-    /** The progress and remaining time below the dialog's title. @param {Aggregate} aggregate */
-    dialogProgress: ({ progress, eta }: Aggregate) => string;
-    /** The progress of all uploads. @param {Aggregate} aggregate */
+    /** The progress of all uploads. @param {Aggregate} aggregate @returns {string} */
     summary({ total, active, failed, progress }: Aggregate): string;
-    /** How much smaller the result is than the original. @param {number} percent */
-    saved(percent: number): string;
-    /** How much of an incomplete source file could be read. @param {Element} element */
-    partialNote({ partial }: Element): string;
-    /** A remark about the quality of the result. @param {Element} element */
-    resultNote({ copied, quality }: Element): string;
-    /** What an output is. @param {Output} output @returns {string} */
-    outputTitle: (output: Output) => string;
-    /** The file format of an output. @param {Output} output @returns {string} */
-    outputFormat: ({ mime }: Output) => string;
-    /** The dimensions, duration and size of an output. @param {Output} output */
-    outputFacts({ width, height, duration, size }: Output): string;
+    /** @param {string} percent */
+    smaller: (percent: string) => string;
+    /** @param {string} percent */
+    larger: (percent: string) => string;
+    sameSize: string;
+    /** How much of an incomplete source file could be read. @param {string} length @param {string} declaredLength */
+    incomplete: (length: string, declaredLength: string) => string;
+    storedUnchanged: string;
+    /** @param {string} metric @param {string} score */
+    measuredQuality: (metric: string, score: string) => string;
     /** @param {string} filename */
     poster: (filename: string) => string;
     /** The label of the player or of the result image. @param {string} filename */
     compressed: (filename: string) => string;
     /** @param {string} filename */
     scenes: (filename: string) => string;
-    /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
-    position: (seconds: number, duration: number) => string;
-    /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
-    progressValue: (percent: number, title: string, facts: string[]) => string;
-    /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
-    announcement(filename: string, state: Message): string;
-    /** The announcement of a file that was not uploaded. @param {string} filename @param {string} reason */
+    /** The announcement of an upload's state to screen readers. @param {string} filename @param {string} text */
+    announced: (filename: string, text: string) => string;
+    /** The announcement of a failure to screen readers. @param {string} filename @param {string} reason   A sentence. */
+    announcedFailure: (filename: string, reason: string) => string;
+    /** The announcement of a file that was not uploaded. @param {string} filename @param {string} reason   A sentence. */
     rejected: (filename: string, reason: string) => string;
+    /** The texts of the demo page; those in its HTML are the same. */
+    page: {
+        heading: string;
+        introduction: string;
+        language: string;
+        connecting: string;
+        live: string;
+        polling: string;
+        pollingNote: string;
+        reconnecting: string;
+        reconnectingNote: string;
+        offline: string;
+        offlineNote: string;
+        token: string;
+        tokenHint: string;
+        useToken: string;
+        tokenNeeded: string;
+        newUploads: string;
+        fileTypes: string;
+        /** @param {string} limit   A size. */
+        fileTypesUpTo: (limit: string) => string;
+        template: string;
+        /** @param {string} template */
+        templateForFiles: (template: string) => string;
+        /** @param {string} template */
+        templateForMedia: (template: string) => string;
+        /** @param {string} template */
+        templateForVideos: (template: string) => string;
+        /** @param {string} template */
+        templateForImages: (template: string) => string;
+        steps: string;
+        received: string;
+        compressed: string;
+        stored: string;
+        /** @param {number} count   Of uploads that were hidden. */
+        showHidden: (count: number) => string;
+        /** @param {number} count   Of uploads. */
+        noLongerStored: (count: number) => string;
+    };
 };
+/** The texts of the elements in English. */
+export declare const ENGLISH: import("./create-locale.js").Locale;

@@ -1,49 +1,28 @@
-/** All English texts of the elements. Pure. */
+/** The English texts of the elements and of the demo page. Pure. */
 
-import {
-  formatBytes,
-  formatDuration,
-  formatEta,
-  formatOrdinal,
-  formatReceived,
-  formatRoughBytes,
-  formatSpeed,
-} from "./format.js";
+import { createLocale } from "./create-locale.js";
+import { Formats } from "./format.js";
 
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
-/** @typedef {import("../client/upload.js").Upload} Upload */
-/** @typedef {import("../protocol/messages.js").Element} Element */
 /** @typedef {import("../protocol/messages.js").Message} Message */
-/** @typedef {import("../protocol/messages.js").Output} Output */
 /** @typedef {import("../protocol/messages.js").Stage} Stage */
+/** @typedef {import("./create-locale.js").Locale} Locale */
+/** @typedef {typeof ENGLISH_TEXTS} Texts   What every language has, but the texts that are composed of them. */
 
-/** @type {Record<Stage, string>} */
-const STAGES = {
-  receiving: "Receiving",
-  queued: "Waiting for a worker",
-  fetching: "Fetching the file",
-  probing: "Analyzing the file",
-  compressing: "Compressing",
-  thumbnails: "Creating previews",
-  storing: "Storing the result",
-  cleaning: "Removing temporary files",
-  done: "Completed",
-  failed: "Failed",
-  cancelled: "Cancelled",
-  deleted: "Deleted",
-};
+const format = new Formats("en", { symbols: { second: "s", minute: "min", hour: "h" } });
+const { bytes, isolate } = format;
 
-/** @type {Record<string, string>} */
-const KINDS = { video: "Video", audio: "Audio", image: "Image", poster: "Poster", thumbnail: "Image", file: "File" };
-const FORMATS = new Map([["image/webp", "WebP"], ["video/webm", "WebM"], ["audio/mp4", "M4A"]]);
+const uploads = format.plural({ one: "# upload", other: "# uploads" });
 
-/**
- * The texts of the elements. Set the `locale` property of an element to replace all or some of them.
- *
- * @typedef {typeof ENGLISH} Locale
- */
-export const ENGLISH = {
+export const ENGLISH_TEXTS = {
+  /** The language's tag, for the `lang` attribute. */
+  language: "en",
+  /** @type {"ltr" | "rtl"} */ direction: "ltr",
+  /** How numbers, sizes and times are written. */
+  format,
+
   heading: "Uploads",
+  untitled: "Upload",
   cancel: "Cancel",
   cancelling: "Cancelling…",
   cancelAll: "Cancel all",
@@ -98,154 +77,194 @@ export const ENGLISH = {
   result: "Result",
   downloads: "Downloads",
 
-  bytes: formatBytes,
-  received: formatReceived,
-  eta: formatEta,
+  /** Between the parts of a sentence. */
+  comma: ", ",
 
-  /** @param {number} count   Of hidden rows. */
-  showMore: (count) => `Show ${count} more`,
-
-  /** The title of a stage. @param {Stage} stage */
-  stage: (stage) => STAGES[stage] ?? stage,
-
-  /** The name of an upload. @param {Upload} upload @returns {string} */
-  filename: ({ file, state }) => file?.name ?? state?.filename ?? "Upload",
-
-  /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
-   * @param {Message} state @returns {string[]} */
-  progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
-    const facts = [];
-    if (stage === "receiving" && bytesReceived) facts.push(formatReceived(bytesReceived, bytesExpected));
-    if (stage === "queued" && queuePosition) facts.push(formatQueuePosition(queuePosition));
-    if (speed) facts.push(`${formatSpeed(speed)} speed`);
-    if (fps) facts.push(`${Math.round(fps)} fps`);
-    const hasEta = eta !== null && eta !== undefined;
-    if (hasEta) facts.push(formatEta(eta));
-    if (stage !== "compressing" || !forecast) return facts;
-    const { bytes, seconds } = forecast;
-    const time = seconds < 57.5 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`;
-    return [...facts, `expected size ${formatRoughBytes(bytes)}`, ...(hasEta ? [] : [`expected time ${time}`])];
+  /** The titles of the stages. @type {Record<Stage, string>} */
+  stages: {
+    receiving: "Receiving",
+    queued: "Waiting for a worker",
+    fetching: "Fetching the file",
+    probing: "Analyzing the file",
+    compressing: "Compressing",
+    thumbnails: "Creating previews",
+    storing: "Storing the result",
+    cleaning: "Removing temporary files",
+    done: "Completed",
+    failed: "Failed",
+    cancelled: "Cancelled",
+    deleted: "Deleted",
   },
 
-  /** @param {number} attempt @param {Message} state */
-  attempt: (attempt, { message }) => `Attempt ${attempt}. ${message}`,
+  /** What the outputs are. @type {Record<string, string>} */
+  outputKinds: { video: "Video", audio: "Audio", image: "Image", poster: "Poster", thumbnail: "Image", file: "File" },
 
-  /** @param {{code: string, message: string}} error */
-  error: ({ message }) => message,
+  /** The sentences for errors, by their code. English has none, because those of the server and the client are English.
+   * @type {Record<string, string>} */
+  errors: {},
+
+  /** A title as it is written inside of a sentence. @param {string} title */
+  insideSentence: (title) => title.toLowerCase(),
+
+  /** @param {string} amount @param {string} total   Sizes or times. */
+  ofTotal: (amount, total) => `${amount} of ${total}`,
+
+  /** @param {number} count   Of hidden rows. */
+  showMore: (count) => `Show ${format.number(count)} more`,
+
+  secondLeft: "about a second left",
+
+  /** @param {string} time */
+  timeLeft: (time) => `about ${time} left`,
+
+  /** @param {number} position   1 is next. */
+  queuePosition: (position) =>
+    position <= 1
+      ? "next in the queue"
+      : `${format.ordinal(position, { one: "#st", two: "#nd", few: "#rd", other: "#th" })} in the queue`,
+
+  /** @param {string} speed   Relative to real time. */
+  compressionSpeed: (speed) => `${speed} speed`,
+
+  /** @param {string} count */
+  framesPerSecond: (count) => `${count} fps`,
+
+  /** @param {string} size   Of the result. */
+  expectedSize: (size) => `expected size ${size}`,
+
+  /** @param {string} time   Of the compression. */
+  expectedTime: (time) => `expected time ${time}`,
+
+  /** @param {number} attempt */
+  attemptNumber: (attempt) => `Attempt ${format.number(attempt)}`,
+
+  /** @param {number} attempt @param {Message} state */
+  attempt: (attempt, { message }) => `Attempt ${format.number(attempt)}. ${message}`,
 
   /** @param {string} filename */
-  fileMissing: (filename) => `The server does not have the complete file. Choose ${filename} again to continue.`,
-
-  /** @param {number} percent   0–100. */
-  percent: (percent) => `${percent}%`,
+  fileMissing: (filename) =>
+    `The server does not have the complete file. Choose ${isolate(filename)} again to continue.`,
 
   /** Shown while a cancellation of several uploads can be undone. @param {number} count */
-  cancellingSoon: (count) => (count === 1 ? "The upload is about to be cancelled." : `${count} uploads are about to be cancelled.`),
+  cancellingSoon: (count) =>
+    count === 1 ? "The upload is about to be cancelled." : `${format.number(count)} uploads are about to be cancelled.`,
 
   /** Shown while a deletion can be undone. @param {string} filename */
-  deletingSoon: (filename) => `${filename} and its results are about to be deleted.`,
+  deletingSoon: (filename) => `${isolate(filename)} and its results are about to be deleted.`,
 
   /** The question before an upload is deleted. @param {string} filename */
-  confirmDelete: (filename) => `Delete ${filename} and its results?`,
+  confirmDelete: (filename) => `Delete ${isolate(filename)} and its results?`,
 
-  /** @param {number} bytes   The size of the expected file. */
-  wrongFile: (bytes) => `This is a different file. The size of the expected file is ${formatBytes(bytes)}.`,
+  /** @param {number} size   The size of the expected file in bytes. */
+  wrongFile: (size) => `This is a different file. The size of the expected file is ${bytes(size)}.`,
 
-  /** @param {number} bytes @param {number} limit   In bytes. */
-  tooLarge: (bytes, limit) =>
-    `The file has ${formatBytes(bytes)}. This server accepts files of up to ${formatBytes(limit)}.`,
+  /** @param {number} size @param {number} limit   In bytes. */
+  tooLarge: (size, limit) => `The file has ${bytes(size)}. This server accepts files of up to ${bytes(limit)}.`,
 
   /** @param {string} template @param {string} kind   The files that the template is for: `video` or `image`. */
   wrongForTemplate: (template, kind) =>
     `The template “${template}” accepts ${kind === "video" ? "videos" : "images"} only.`,
 
-  /** The dialog's title. @param {Aggregate} aggregate */
+  /** The dialog's title. @param {Aggregate} aggregate @returns {string} */
   dialogTitle({ total, active, completed, failed }) {
-    if (total === 0) return ENGLISH.heading;
-    if (active) return `Uploading ${total - active + 1} of ${total}`;
-    const uploads = total === 1 ? "upload" : "uploads";
-    return failed ? `${completed} of ${total} ${uploads} completed` : `${total} ${uploads} completed`;
+    if (total === 0) return "Uploads";
+    if (active) return `Uploading ${format.number(total - active + 1)} of ${format.number(total)}`;
+    return failed ? `${format.number(completed)} of ${uploads(total)} completed` : `${uploads(total)} completed`;
   },
 
-  /** The progress and remaining time below the dialog's title. @param {Aggregate} aggregate */
-  dialogProgress: ({ progress, eta }) => `${Math.floor(progress)}%${eta === null ? "" : ` · ${formatEta(eta)}`}`,
-
-  /** The progress of all uploads. @param {Aggregate} aggregate */
+  /** The progress of all uploads. @param {Aggregate} aggregate @returns {string} */
   summary({ total, active, failed, progress }) {
     if (total === 0) return "";
-    if (active) return `${total - active} of ${total} finished, ${Math.floor(progress)}%`;
+    if (active) {
+      return `${format.number(total - active)} of ${format.number(total)} finished, ${format.percent(progress)}`;
+    }
     if (total === 1) return failed ? "Failed" : "Finished";
-    return `All ${total} finished${failed ? `, ${failed} failed` : ""}`;
+    return `All ${format.number(total)} finished${failed ? `, ${format.number(failed)} failed` : ""}`;
   },
 
-  /** How much smaller the result is than the original. @param {number} percent */
-  saved(percent) {
-    const rounded = Math.round(percent);
-    if (rounded >= 1) return `${rounded}% smaller`;
-    return rounded <= -1 ? `${-rounded}% larger` : "About the same size";
-  },
+  /** @param {string} percent */
+  smaller: (percent) => `${percent} smaller`,
 
-  /** How much of an incomplete source file could be read. @param {Element} element */
-  partialNote({ partial }) {
-    if (!partial) return "";
-    const [seconds, declaredSeconds] = [partial.seconds, partial.declaredSeconds].map(formatLength);
-    return `The file is incomplete. Only ${seconds} of ${declaredSeconds} could be read.`;
-  },
+  /** @param {string} percent */
+  larger: (percent) => `${percent} larger`,
 
-  /** A remark about the quality of the result. @param {Element} element */
-  resultNote({ copied, quality }) {
-    if (copied) return "The file was already small, so it was stored unchanged.";
-    return quality ? `${quality.metric.toUpperCase()} ${quality.score}, measured on samples` : "";
-  },
+  sameSize: "About the same size",
 
-  /** What an output is. @param {Output} output @returns {string} */
-  outputTitle: (output) => `${KINDS[output.kind] ?? output.name}, ${ENGLISH.outputFormat(output)}`,
+  /** How much of an incomplete source file could be read. @param {string} length @param {string} declaredLength */
+  incomplete: (length, declaredLength) => `The file is incomplete. Only ${length} of ${declaredLength} could be read.`,
 
-  /** The file format of an output. @param {Output} output @returns {string} */
-  outputFormat: ({ mime }) => FORMATS.get(mime) ?? mime.split("/").pop()?.toUpperCase() ?? mime,
+  storedUnchanged: "The file was already small, so it was stored unchanged.",
 
-  /** The dimensions, duration and size of an output. @param {Output} output */
-  outputFacts({ width, height, duration, size }) {
-    const dimensions = width && height ? `${width} × ${height}` : null;
-    return [dimensions, duration ? formatDuration(duration) : null, formatBytes(size)].filter(Boolean).join(" · ");
-  },
+  /** @param {string} metric @param {string} score */
+  measuredQuality: (metric, score) => `${metric} ${score}, measured on samples`,
 
   /** @param {string} filename */
-  poster: (filename) => `Poster of ${filename}`,
+  poster: (filename) => `Poster of ${isolate(filename)}`,
 
   /** The label of the player or of the result image. @param {string} filename */
-  compressed: (filename) => `${filename}, compressed`,
+  compressed: (filename) => `${isolate(filename)}, compressed`,
 
   /** @param {string} filename */
-  scenes: (filename) => `Scenes of ${filename}`,
+  scenes: (filename) => `Scenes of ${isolate(filename)}`,
 
-  /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
-  position: (seconds, duration) => `${formatDuration(seconds)} of ${formatDuration(duration)}`,
+  /** The announcement of an upload's state to screen readers. @param {string} filename @param {string} text */
+  announced: (filename, text) => `${filename}: ${text}.`,
 
-  /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
-  progressValue: (percent, title, facts) => [`${percent}%`, title.toLowerCase(), ...facts].join(", "),
+  /** The announcement of a failure to screen readers. @param {string} filename @param {string} reason   A sentence. */
+  announcedFailure: (filename, reason) => `${filename}: failed. ${reason}`,
 
-  /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
-  announcement(filename, state) {
-    if (state.status === "completed") {
-      const { saved } = state.element ?? {};
-      return `${filename}: completed${saved ? `, ${ENGLISH.saved(saved.percent)}` : ""}.`;
-    }
-    if (state.stage === "failed") return `${filename}: failed. ${state.error?.message ?? state.message}`;
-    const attempt = state.attempt > 1 ? `attempt ${state.attempt}, ` : "";
-    return `${filename}: ${attempt}${ENGLISH.stage(state.stage).toLowerCase()}.`;
+  /** The announcement of a file that was not uploaded. @param {string} filename @param {string} reason   A sentence. */
+  rejected: (filename, reason) => `${isolate(filename)}: not uploaded. ${reason}`,
+
+  /** The texts of the demo page; those in its HTML are the same. */
+  page: {
+    heading: "Upload a video or an image",
+    introduction:
+      "Each file is compressed on the server. Its progress is shown live, from the first byte to the finished result.",
+    language: "Language",
+
+    connecting: "Connecting",
+    live: "Live",
+    polling: "Polling",
+    pollingNote: "The live connection is not available. The progress is updated every few seconds.",
+    reconnecting: "Reconnecting",
+    reconnectingNote: "The connection was lost. Reconnecting… Uploads will continue automatically.",
+    offline: "Offline",
+    offlineNote: "You are offline. Uploads will continue automatically when you are online again.",
+
+    token: "Access token",
+    tokenHint: "This server requires authentication. The token is stored for this tab only.",
+    useToken: "Use token",
+    tokenNeeded: "This server requires an access token.",
+
+    newUploads: "New uploads",
+    fileTypes: "Videos, images and audio files",
+    /** @param {string} limit   A size. */
+    fileTypesUpTo: (limit) => `Videos, images and audio files, up to ${limit} each`,
+    template: "Template",
+    /** @param {string} template */
+    templateForFiles: (template) => `${template}: any file, stored unchanged`,
+    /** @param {string} template */
+    templateForMedia: (template) => `${template}: videos and images`,
+    /** @param {string} template */
+    templateForVideos: (template) => `${template}: videos only`,
+    /** @param {string} template */
+    templateForImages: (template) => `${template}: images only`,
+
+    steps: "Steps of the processing",
+    received: "Received and checked",
+    compressed: "Compressed",
+    stored: "Stored",
+
+    /** @param {number} count   Of uploads that were hidden. */
+    showHidden: (count) => `Show ${format.number(count)} hidden`,
+    /** @param {number} count   Of uploads. */
+    noLongerStored: format.plural({
+      one: "An earlier upload is no longer stored on the server.",
+      other: "# earlier uploads are no longer stored on the server.",
+    }),
   },
-
-  /** The announcement of a file that was not uploaded. @param {string} filename @param {string} reason */
-  rejected: (filename, reason) => `${filename}: not uploaded. ${reason}`,
 };
 
-/** @param {number} position   1 is next. */
-function formatQueuePosition(position) {
-  return position <= 1 ? "next in the queue" : `${formatOrdinal(position)} in the queue`;
-}
-
-/** @param {number} seconds */
-function formatLength(seconds) {
-  return seconds < 60 ? `${Number(seconds.toFixed(1))} s` : formatDuration(seconds);
-}
+/** The texts of the elements in English. */
+export const ENGLISH = createLocale(ENGLISH_TEXTS);

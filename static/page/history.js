@@ -1,11 +1,11 @@
 /** The page's upload history: uploads are shown again after a reload, and hidden or retried in all tabs at once. */
 
 import { isSettled } from "../elements/upload-view-model.js";
-import { ENGLISH } from "../locale/en.js";
 import * as store from "./history-store.js";
 
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
+/** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("./history-store.js").HistoryEntry} HistoryEntry */
 
 const GONE = new Set(["NOT_FOUND", "DELETED", "FORBIDDEN", "MALFORMED"]);
@@ -23,10 +23,12 @@ export class UploadHistory extends EventTarget {
   /** @type {Set<string>} */ #hidden = new Set();
   /** The stored position of each upload. @type {WeakMap<Upload, string>} */ #stored = new WeakMap();
   #roomcast;
+  #locale;
 
-  /** @param {Roomcast} roomcast */
-  constructor(roomcast) {
+  /** @param {Roomcast} roomcast @param {() => Locale} locale   Returns the texts of the page. */
+  constructor(roomcast, locale) {
     super();
+    this.#locale = locale;
     this.#roomcast = roomcast;
     roomcast.addEventListener("change", () => this.#update());
     store.onChangeElsewhere((uploadId, entry) => this.#changedElsewhere(uploadId, entry));
@@ -40,7 +42,7 @@ export class UploadHistory extends EventTarget {
   filename = (upload) => {
     const current = upload.file ?? upload.state;
     const entry = current ? undefined : store.allEntries().find(([uploadId]) => uploadId === upload.id);
-    return entry?.[1].filename ?? ENGLISH.filename(upload);
+    return entry?.[1].filename ?? this.#locale().filename(upload);
   };
 
   /** @param {Upload} upload */

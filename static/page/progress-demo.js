@@ -3,11 +3,11 @@
 import { connect } from "../client/connection.js";
 import "../elements/upload-progress-list.js";
 import { fetchConfig, rejectionReason } from "../intake/checks.js";
-import { formatBytes } from "../locale/format.js";
 import { byId, setHidden, setText } from "../shared/dom.js";
 import { saveToken, savedToken } from "../shared/storage.js";
 import { UploadHistory } from "./history.js";
 import { acceptFiles } from "./file-picker.js";
+import { PageLanguage } from "./language.js";
 
 /** @typedef {import("../elements/upload-progress-list.js").UploadProgressList} UploadProgressList */
 /** @typedef {import("../intake/checks.js").Config} Config */
@@ -16,16 +16,9 @@ import { acceptFiles } from "./file-picker.js";
 const BANNER_DELAY_MS = 700; // shorter interruptions are not reported
 const URL_REFRESH_MS = 5 * 60_000;
 
-const CONNECTION_TEXTS = {
-  online: ["Live", ""],
-  streaming: ["Live", ""],
-  polling: ["Polling", "The live connection is not available. The progress is updated every few seconds."],
-  reconnecting: ["Reconnecting", "The connection was lost. Reconnecting… Uploads will continue automatically."],
-  offline: ["Offline", "You are offline. Uploads will continue automatically when you are online again."],
-};
-
+const language = new PageLanguage(/** @type {HTMLSelectElement} */ (byId("language")));
 const roomcast = connect({ token: initialToken() });
-const history = new UploadHistory(roomcast);
+const history = new UploadHistory(roomcast, () => language.locale);
 const list = /** @type {UploadProgressList} */ (byId("uploads"));
 const showHidden = byId("show-hidden");
 const picker = /** @type {HTMLInputElement} */ (byId("files"));
@@ -44,6 +37,7 @@ roomcast.addEventListener("statechange", scheduleConnectionState);
 roomcast.addEventListener("unauthenticated", askForToken);
 roomcast.addEventListener("change", showTitle);
 history.addEventListener("change", showHistory);
+language.addEventListener("change", showTexts);
 list.addEventListener("upload-dismissed", hide);
 list.addEventListener("upload-deleted", () => {
   if (document.activeElement === list) moveFocusFromHiddenList();
@@ -63,10 +57,10 @@ byId("token-form").addEventListener("submit", applyToken);
 
 /** @param {File[]} files */
 function uploadFiles(files) {
-  setText(byId("note"), files.length ? "" : "Folders cannot be uploaded. Open the folder and choose the files in it.");
+  setText(byId("note"), files.length ? "" : language.locale.folder);
   const template = config.templates?.find(({ name }) => name === templateSelect.value);
   for (const file of files) {
-    const reason = rejectionReason(file, config, template);
+    const reason = rejectionReason(file, config, template, language.locale);
     if (reason) list.refuse(file, reason);
     else roomcast.upload(file, { type: template?.name });
   }
@@ -74,19 +68,36 @@ function uploadFiles(files) {
 
 async function configure() {
   config = await fetchConfig(roomcast);
-  const { maxUploadBytes, templates = [] } = config;
-  const limit = maxUploadBytes ? `, up to ${formatBytes(maxUploadBytes)} each` : "";
-  setText(byId("limits"), `Videos, images and audio files${limit}`);
+  const { templates = [] } = config;
   setHidden(byId("template-row"), templates.length < 2);
-  templateSelect.replaceChildren(...templates.map(({ name, kind }) => new Option(templateLabel(name, kind), name)));
+  templateSelect.replaceChildren(...templates.map(({ name }) => new Option(name, name)));
   if (templates.some(({ name }) => name === "auto")) templateSelect.value = "auto";
+  showConfig();
+}
+
+function showConfig() {
+  const { maxUploadBytes, templates = [] } = config;
+  const { bytes, page } = language.locale;
+  setText(byId("limits"), maxUploadBytes ? page.fileTypesUpTo(bytes(maxUploadBytes)) : page.fileTypes);
+  for (const [index, { name, kind }] of templates.entries()) {
+    setText(templateSelect.options[index], templateLabel(name, kind));
+  }
 }
 
 /** @param {string} name @param {Template["kind"]} kind */
 function templateLabel(name, kind) {
-  if (kind === "file") return `${name}: any file, stored unchanged`;
-  if (name === "auto") return "auto: videos and images";
-  return kind === "auto" || kind === name ? name : `${name}: ${kind === "video" ? "videos" : "images"} only`;
+  const { page } = language.locale;
+  if (kind === "file") return page.templateForFiles(name);
+  if (name === "auto") return page.templateForMedia(name);
+  if (kind === "auto" || kind === name) return name;
+  return kind === "video" ? page.templateForVideos(name) : page.templateForImages(name);
+}
+
+/** Show the texts that are not in the page's HTML in another language. */
+function showTexts() {
+  showConfig();
+  showConnectionState();
+  showHistory();
 }
 
 function scheduleConnectionState() {
@@ -97,7 +108,14 @@ function scheduleConnectionState() {
 
 function showConnectionState() {
   const state = roomcast.state === "reconnecting" && !navigator.onLine ? "offline" : roomcast.state;
-  const [label, banner] = CONNECTION_TEXTS[state];
+  const { page } = language.locale;
+  const [label, banner] = {
+    online: [page.live, ""],
+    streaming: [page.live, ""],
+    polling: [page.polling, page.pollingNote],
+    reconnecting: [page.reconnecting, page.reconnectingNote],
+    offline: [page.offline, page.offlineNote],
+  }[state];
   byId("connection").dataset.state = state;
   setText(byId("connection-text"), label);
   setText(byId("banner"), banner);
@@ -105,17 +123,15 @@ function showConnectionState() {
 
 function showTitle() {
   const { active, progress } = list.aggregate;
-  const title = active ? `${Math.floor(progress)}% · Roomcast` : "Roomcast";
+  const title = active ? `${language.locale.format.percent(progress)} · Roomcast` : "Roomcast";
   if (document.title !== title) document.title = title;
 }
 
 function showHistory() {
   const { hiddenCount, goneCount } = history;
   setHidden(showHidden, hiddenCount === 0);
-  setText(showHidden, `Show ${hiddenCount} hidden`);
-  if (goneCount === 0) return;
-  const subject = goneCount === 1 ? "An earlier upload is" : `${goneCount} earlier uploads are`;
-  setText(byId("note"), `${subject} no longer stored on the server.`);
+  setText(showHidden, language.locale.page.showHidden(hiddenCount));
+  if (goneCount > 0) setText(byId("note"), language.locale.page.noLongerStored(goneCount));
 }
 
 /** @param {Event} event */
@@ -141,7 +157,7 @@ function askForToken() {
   const form = byId("token-form");
   if (!form.hidden) return;
   setHidden(form, false);
-  setText(byId("note"), "This server requires an access token.");
+  setText(byId("note"), language.locale.page.tokenNeeded);
 }
 
 /** @param {Event} event */

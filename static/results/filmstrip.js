@@ -1,10 +1,9 @@
 /** Shows the scenes of a video below its player; a slider over them seeks the player. */
 
-import { formatDuration } from "../locale/format.js";
 import { Markup, byClass, instantiate, setHidden, setText } from "../shared/dom.js";
 import { parseStoryboard, tileAt } from "./storyboard.js";
 
-/** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("./storyboard.js").Tile} Tile */
 
 const ASPECT_RATIO = 8.5; // of the strip
@@ -117,7 +116,7 @@ class Filmstrip {
   #preview(time) {
     const preview = byClass(this.element, "scene-preview");
     this.#paint(/** @type {HTMLElement} */ (preview.firstElementChild), time);
-    setText(byClass(this.element, "time"), formatDuration(time));
+    setText(byClass(this.element, "time"), this.#locale.duration(time));
     preview.style.setProperty("--at", String(time / this.#duration));
     setHidden(preview, false);
   }

@@ -4,7 +4,7 @@ import { Markup, byClass, instantiate, setHidden, setText } from "../shared/dom.
 import { loadFilmstrip } from "./filmstrip.js";
 import { attachHls } from "./hls-player.js";
 
-/** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../protocol/messages.js").Element} Element */
 /** @typedef {import("../protocol/messages.js").Output} Output */
 
@@ -50,7 +50,11 @@ export class ResultView {
     this.#locale = locale;
     this.#refresh = refresh;
     this.element = instantiate(MARKUP);
-    byClass(this.element, "downloads").setAttribute("aria-label", locale.downloads);
+  }
+
+  /** The texts of the next `show`. @param {Locale} locale */
+  set locale(locale) {
+    this.#locale = locale;
   }
 
   /** @param {Element} element @param {string} filename   The name of the source file. */
@@ -60,26 +64,34 @@ export class ResultView {
     this.#showSizes(element, main);
     setText(byClass(this.element, "partial"), this.#locale.partialNote(element));
     setText(byClass(this.element, "facts"), this.#locale.resultNote(element));
+    byClass(this.element, "downloads").setAttribute("aria-label", this.#locale.downloads);
     this.#showDownloads(outputs, filename);
     // Keys and not URLs: a newly signed URL must not restart a video that is playing.
     const keys = outputs.map(({ key }) => key).join();
     if (main && keys !== this.#shown) this.#showMain(main, outputs, filename);
     this.#shown = keys;
+    this.#label(this.#locale.compressed(filename));
+  }
+
+  /** @param {string} label   Of the player or the image. */
+  #label(label) {
+    const media = byClass(this.element, "screen").firstElementChild;
+    if (media instanceof HTMLImageElement) media.alt = label;
+    else media?.setAttribute("aria-label", label);
   }
 
   /** @param {Output} main @param {Output[]} outputs @param {string} filename */
   #showMain(main, outputs, filename) {
     this.#detach();
     const screen = byClass(this.element, "screen");
-    const label = this.#locale.compressed(filename);
     screen.dataset.kind = main.kind;
     if (main.kind === "image") {
-      const image = imageOf(main, label);
+      const image = imageOf(main);
       this.#reloadOnError(image, "load");
       return screen.replaceChildren(image);
     }
     const poster = outputs.find(({ kind }) => kind === "poster");
-    const player = main.kind === "audio" ? audioPlayer(label) : videoPlayer(main, poster, label);
+    const player = main.kind === "audio" ? audioPlayer() : videoPlayer(main, poster);
     this.#reloadOnError(player, "loadedmetadata");
     screen.replaceChildren(player);
     if (player instanceof HTMLVideoElement) void this.#load(player, main, outputs, filename);
@@ -149,28 +161,24 @@ export class ResultView {
   }
 }
 
-/** @param {Output} output @param {Output | undefined} poster @param {string} label */
-function videoPlayer({ width, height }, poster, label) {
+/** @param {Output} output @param {Output | undefined} poster */
+function videoPlayer({ width, height }, poster) {
   const video = document.createElement("video");
   Object.assign(video, { controls: true, preload: poster ? "none" : "metadata", playsInline: true });
-  video.setAttribute("aria-label", label);
   if (poster) video.poster = poster.url;
   reserveSpace(video, width, height);
   return video;
 }
 
-/** @param {string} label */
-function audioPlayer(label) {
+function audioPlayer() {
   const audio = document.createElement("audio");
   Object.assign(audio, { controls: true, preload: "metadata" });
-  audio.setAttribute("aria-label", label);
   return audio;
 }
 
-/** @param {Output} output @param {string} label */
-function imageOf({ url, width, height }, label) {
+/** @param {Output} output */
+function imageOf({ url, width, height }) {
   const image = document.createElement("img");
-  image.alt = label;
   reserveSpace(image, width, height);
   image.src = url;
   return image;

@@ -2,28 +2,27 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ENGLISH } from "../../static/locale/en.js";
-import { formatBytes, formatDuration, formatEta, formatReceived } from "../../static/locale/format.js";
 
-const { outputFacts, outputTitle, partialNote, progressFacts, resultNote, saved } = ENGLISH;
+const { bytes, duration, eta, outputFacts, outputTitle, partialNote, progressFacts, received, resultNote, saved } = ENGLISH;
 
 const nothing = { speed: null, fps: null, eta: null, queuePosition: null };
 const state = { stage: "compressing", ...nothing, bytesReceived: 9, bytesExpected: 9 };
 
-test("formatBytes uses at most three digits and a suitable unit", () => {
+test("bytes uses at most three digits and a suitable unit", () => {
   const sizes = [0, 1, 999, 48_210, 999_499, 999_500, 2_147_483_648];
   const expected = ["0 bytes", "1 byte", "999 bytes", "48.2 kB", "999 kB", "1.00 MB", "2.15 GB"];
-  assert.deepEqual(sizes.map(formatBytes), expected);
+  assert.deepEqual(sizes.map(bytes), expected);
 });
 
-test("formatReceived never shows more than the expected bytes", () => {
-  assert.equal(formatReceived(500, 1000), "500 bytes of 1.00 kB");
-  assert.equal(formatReceived(1200, 1000), "1.00 kB of 1.00 kB");
-  assert.equal(formatReceived(500, null), "500 bytes");
+test("received never shows more than the expected bytes", () => {
+  assert.equal(received(500, 1000), "500 bytes of 1.00 kB");
+  assert.equal(received(1200, 1000), "1.00 kB of 1.00 kB");
+  assert.equal(received(500, null), "500 bytes");
 });
 
-test("formatEta rounds more, the longer the time is", () => {
+test("eta rounds more, the longer the time is", () => {
   const expected = ["a second", "7 s", "10 s", "1 min", "1 h 0 min", "1 h 30 min"].map((time) => `about ${time} left`);
-  assert.deepEqual([0.4, 7.4, 12.4, 58, 3599, 5400].map(formatEta), expected);
+  assert.deepEqual([0.4, 7.4, 12.4, 58, 3599, 5400].map(eta), expected);
 });
 
 test("progressFacts shows the position in the queue", () => {
@@ -32,8 +31,8 @@ test("progressFacts shows the position in the queue", () => {
   assert.deepEqual([1, 2, 3, 4, 11, 22].map(factsAt), expected);
 });
 
-test("formatDuration shows hours only if there are any", () => {
-  assert.deepEqual([4, 59.6, 61, 3661].map(formatDuration), ["0:04", "1:00", "1:01", "1:01:01"]);
+test("duration shows hours only if there are any", () => {
+  assert.deepEqual([4, 59.6, 61, 3661].map(duration), ["0:04", "1:00", "1:01", "1:01:01"]);
 });
 
 test("progressFacts omits unknown facts", () => {

@@ -68,7 +68,13 @@ async def test_page_accepts_the_cookie_and_no_foreign_frame_or_script(server: Ap
         assert (await anybody.request("GET", CALLS[0], headers=cookie)).status == 200
 
 
-@pytest.mark.parametrize("query", ["status=nonsense", "limit=0", "limit=201", "cursor=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("status=nonsense", "stage=nonsense", "sort=nonsense", "limit=0", "limit=201", "cursor=x", "cursor=é"),
+        *("since=yesterday", "since=2026-01-01T00:00:00", f"text={'x' * 201}", f"owner={'x' * 201}"),
+    ],
+)
 async def test_list_with_a_wrong_query_is_malformed(admin: Api, query: str) -> None:
     assert (await admin.request("GET", f"/api/admin/uploads?{query}")).refusal == (400, "MALFORMED")
 
@@ -103,7 +109,10 @@ async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
             assert hold["progress"] > 40
             assert hold["since"] <= snapshot["now"] <= hold["expiresAt"]
         assert snapshot["web"] == [{"process": process["process"], "sockets": 1, "streams": 0}]
-        assert snapshot["statuses"] == {"starting": 3, "compressing": 2, "uploading": 0, "completed": 1, "error": 1}
+        assert snapshot["statuses"] == {
+            "starting": 3, "waiting": 2, "compressing": 2, "uploading": 0,
+            "completed": 1, "error": 1, "failed": 1, "cancelled": 0,
+        }  # fmt: skip
         (group,) = snapshot["failures"]["groups"]
         assert snapshot["failures"]["lastHour"] == 1
         assert (group["code"], group["step"], group["retryable"]) == ("TRANSCODE_ERROR", "compressing", True)
@@ -114,6 +123,7 @@ async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
         assert [one["owner"] for one in listed] == ["alice", "bob", "alice", "bob", "alice", "bob", "alice"]
         first = (await admin.request("GET", "/api/admin/uploads?status=error&limit=1")).body
         assert ([one["uploadId"] for one in first["uploads"]], first["cursor"]) == ([failed], None)
+        assert {one["uploadId"] for one in listed if one["canRetry"]} == {failed}
 
         assert (await watcher.join(working[0]))["ok"] is True, "an admin may join any room"
         for upload_id in (*waiting, *working, reserved):
@@ -122,7 +132,10 @@ async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
         assert (await admin.retry(failed)).status == 200
         await bob.finished(failed)
     snapshot = await overview(admin)
-    assert snapshot["statuses"] == {"starting": 0, "compressing": 0, "uploading": 0, "completed": 2, "error": 5}
+    assert snapshot["statuses"] == {
+        "starting": 0, "waiting": 0, "compressing": 0, "uploading": 0,
+        "completed": 2, "error": 5, "failed": 0, "cancelled": 5,
+    }  # fmt: skip
     assert (snapshot["failures"], snapshot["workers"]["busy"]) == ({"lastHour": 0, "groups": []}, 0)
 
 
@@ -137,6 +150,7 @@ async def test_board_is_sent_when_it_changes(server: AppServer, alice: Api, shel
         for one in (stream, another):
             await shows_the_end(one, upload_id)
             assert {item.name for item in one.received} == {"board"}
+        assert {web["streams"] for board in boards(stream) for web in board["overview"]["web"]} == {0}
         timeless = [{**board, "overview": {**board["overview"], "now": ""}} for board in boards(stream)]
         assert all(before != after for before, after in itertools.pairwise(timeless))
 

@@ -20,12 +20,15 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from roomcast.errors import StorageError, TooMany, WrongState
-from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.uploads.lifecycle import TABLE, Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import ApplicationEvent, Change, Tick, Upload
 
 EVENT_LOG_LENGTH = 500
 """How many of an upload's latest events its log holds at least; older ones may be trimmed."""
+
+MAX_EXAMINED = 5000
+"""How many uploads one call of `UploadLog.find` examines at most."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,47 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class UploadFilter:
+    """Which uploads a list has; None and "" mean any.
+
+    `since` is the earliest time of creation, in seconds since the Unix epoch. `code` is that of the upload's error, and
+    `text` is contained in its filename, in any case.
+    """
+
+    owner: str | None = None
+    status: Status | None = None
+    stage: Stage | None = None
+    since: float | None = None
+    template: str | None = None
+    code: str | None = None
+    text: str = ""
+
+    @property
+    def possible_status(self) -> Status | None:
+        """The status of every upload that matches, or None if they may have several."""
+        return TABLE[self.stage].status if self.stage else self.status
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the indexes of a ledger find what matches, without the examination of other uploads."""
+        return not (self.stage or self.template or self.code or self.text)
+
+    def matches(self, upload: Upload) -> bool:
+        """Return whether the list has this upload."""
+        return (
+            self.owner in (None, upload.owner)
+            and self.status in (None, upload.state.status)
+            and self.stage in (None, upload.stage)
+            and (self.since is None or upload.created_at >= self.since)
+            and self.template in (None, upload.template)
+            and self.code in (None, upload.error["code"] if upload.error else "")
+            and self.text.casefold() in upload.filename.casefold()
+        )
+
+
+@dataclass(frozen=True)
 class Page:
-    """Uploads, newest first, and the cursor of the next page (None: this is the last page)."""
+    """Uploads in order, and the cursor of the next page (None: this is the last page)."""
 
     uploads: list[Upload]
     cursor: str | None
@@ -219,6 +261,14 @@ class UploadLog(Protocol):
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
         """Return the owner's uploads, or everyone's (None), newest first. Raise `Malformed` for an invalid cursor."""
+
+    async def find(
+        self, wanted: UploadFilter, *, oldest_first: bool = False, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Return the uploads that match, newest or oldest first. Raise `Malformed` for an invalid cursor.
+
+        At most `MAX_EXAMINED` uploads are examined. So a page may be short, even empty, although others follow.
+        """
 
     async def active_ids(self) -> list[str]:
         """Return the ids of all uploads that are not in a terminal stage, oldest first."""

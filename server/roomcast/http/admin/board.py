@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from roomcast.dispatch.contract import Dispatch
 from roomcast.http.admin.schema import Board, Overview
@@ -29,7 +30,7 @@ class AdminBoard:
     def __init__(
         self, ledger: Ledger, dispatch: Dispatch, presence: Presence, this_process: Callable[[], WebProcess]
     ) -> None:
-        """`this_process` returns the current numbers of this web process."""
+        """`this_process` returns the current numbers of this web process, with the streams of the board."""
         self._ledger = ledger
         self._dispatch = dispatch
         self._presence = presence
@@ -41,7 +42,7 @@ class AdminBoard:
 
     async def heartbeat(self) -> None:
         """Register this process, so that the admin pages of other processes show it."""
-        await self._presence.heartbeat(self._this_process())
+        await self._beat()
 
     async def overview(self) -> Overview:
         """Return the current overview."""
@@ -89,8 +90,12 @@ class AdminBoard:
 
     async def _overview(self, stats: QueueStats) -> Overview:
         workers = await self._dispatch.live_workers()
-        web_processes = await self._presence.heartbeat(self._this_process())
+        web_processes = await self._beat()
         return overview_snapshot(stats, workers, web_processes, unix_time())
+
+    async def _beat(self) -> list[WebProcess]:
+        counts = self._this_process()
+        return await self._presence.heartbeat(replace(counts, streams=counts.streams - len(self._queues)))
 
 
 def _without_time(board: Board) -> Board:

@@ -8,6 +8,7 @@ from roomcast.errors import Forbidden, Malformed, RoomcastError
 from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import BOARD, AdminBoard
+from roomcast.http.admin.listing import FILTER_PARAMETERS, ORDER_PARAMETER, list_uploads, parse_filter, parse_order
 from roomcast.http.admin.schema import Board, Overview, UploadRows
 from roomcast.http.admin.view import upload_row
 from roomcast.http.errors import status_of
@@ -26,8 +27,9 @@ from roomcast.http.pages import PAGE_RESPONSE, page_file
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.sse import sse_event
 from roomcast.http.streams.streams import LatestQueue, Streams
-from roomcast.http.uploads import PAGE_PARAMETERS, is_listed, parse_limit, parse_status
+from roomcast.http.uploads import PAGE_PARAMETERS, parse_limit
 from roomcast.ledger.contract import Ledger
+from roomcast.runtime.clocks import unix_time
 from roomcast.services.authentication import Authenticator
 
 _HEADERS = {
@@ -101,17 +103,23 @@ class AdminRoutes(RouteGroup):
         "/api/admin/uploads",
         Tag.ADMIN,
         "List the uploads of all users",
-        (json_body(UploadRows, "A page of the list, newest first."),),
-        parameters=PAGE_PARAMETERS,
+        (json_body(UploadRows, "A page of the list."),),
+        parameters=(*FILTER_PARAMETERS, ORDER_PARAMETER, *PAGE_PARAMETERS[1:]),
         errors=(Forbidden, Malformed),
     )
     async def _list_uploads(self, request: web.Request) -> web.Response:
         self._access.check(request, request[VIEWER])
         query = request.query
-        status, limit = parse_status(query.get("status")), parse_limit(query.get("limit"))
-        page = await self._ledger.page(None, status=status, cursor=query.get("cursor"), limit=limit)
-        rows = [upload_row(upload) for upload in page.uploads if is_listed(upload)]
-        return json_response(UploadRows(uploads=rows, cursor=page.cursor))
+        found = await list_uploads(
+            self._ledger,
+            parse_filter(query),
+            parse_order(query.get("sort")),
+            cursor=query.get("cursor"),
+            limit=parse_limit(query.get("limit")),
+            now=unix_time(),
+        )
+        rows = [upload_row(upload) for upload in found.uploads]
+        return json_response(UploadRows(uploads=rows, cursor=found.cursor, complete=found.complete))
 
     @Operation(
         "GET",

@@ -35,14 +35,18 @@ class UploadRow(Shape):
     createdAt: Timestamp
     updatedAt: Timestamp
     error: UploadError | None
+    canRetry: bool
+    """Whether a retry can succeed: the upload has failed, and its source is stored."""
 
 
 class UploadRows(Shape):
-    """A page of the list, newest first."""
+    """A page of the list. It may be short, or even empty, although others follow."""
 
     uploads: list[UploadRow]
     cursor: str | None
     """Of the next page; null at the end."""
+    complete: bool
+    """False if there are so many uploads that only the newest of them were put in order of size or duration."""
 
 
 class Queue(Shape):
@@ -92,6 +96,7 @@ class WebListeners(Shape):
     process: str
     sockets: int
     streams: int
+    """Without those of admin pages."""
 
 
 class FailedUpload(Shape):
@@ -124,10 +129,16 @@ class Statuses(Shape):
     """How many uploads have each status; of `completed` and `error`, those of the last hour."""
 
     starting: int
+    waiting: int
+    """Of `starting`: those that wait for a worker."""
     compressing: int
     uploading: int
     completed: int
     error: int
+    failed: int
+    """Of `error`."""
+    cancelled: int
+    """Of `error`."""
 
 
 class Overview(Shape):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from roomcast.http.admin.schema import Board, FailureGroup, Overview, Statuses, UploadRow, WorkerLease, WorkerProcess
 from roomcast.ledger.contract import LeasedUpload, QueueStats
+from roomcast.services.maintenance import is_retryable
 from roomcast.services.presence import WebProcess
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.model import Upload, timestamp
@@ -67,6 +68,7 @@ def upload_row(upload: Upload) -> UploadRow:
         "createdAt": timestamp(upload.created_at),
         "updatedAt": timestamp(upload.updated_at),
         "error": upload.error,
+        "canRetry": is_retryable(upload),
     }
 
 
@@ -101,10 +103,13 @@ def _statuses(stats: QueueStats) -> Statuses:
     compressing, uploading = leased[Status.COMPRESSING], leased[Status.UPLOADING]
     return {
         "starting": stats.active - compressing - uploading,
+        "waiting": sum(stats.waiting.values()) + stats.delayed,
         "compressing": compressing,
         "uploading": uploading,
         "completed": stats.outcomes[Stage.DONE],
         "error": stats.outcomes[Stage.FAILED] + stats.outcomes[Stage.CANCELLED],
+        "failed": stats.outcomes[Stage.FAILED],
+        "cancelled": stats.outcomes[Stage.CANCELLED],
     }
 
 

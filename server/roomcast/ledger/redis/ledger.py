@@ -35,12 +35,14 @@ from roomcast.ledger.contract import (
     RecordWrite,
     Renewal,
     Replay,
+    UploadFilter,
     new_token,
     too_many,
 )
+from roomcast.ledger.redis.listing import RedisListing
 from roomcast.ledger.redis.progress_batcher import ProgressBatcher
 from roomcast.ledger.redis.pubsub import PubSub
-from roomcast.ledger.redis.queue import RedisQueue, as_cursor, entry_of, position_of
+from roomcast.ledger.redis.queue import RedisQueue, entry_of
 from roomcast.ledger.redis.scripts import (
     APPEND,
     APPEND_AND_MOVE,
@@ -98,7 +100,6 @@ from roomcast.uploads.transitions import honour_cancel, lease_expired, reservati
 
 log = structlog.get_logger(__name__)
 
-_PAGE_READ = 100
 _MAX_BATCH = 500
 _CHECK_EXPIRES_SECONDS = 60
 
@@ -118,6 +119,7 @@ class RedisLedger:
         self.scripts = LedgerScripts(client, namespace=namespace, clock=clock)
         self._time = self.scripts.time
         self._queue = RedisQueue(self.scripts)
+        self._listing = RedisListing(self.scripts)
         self._ticks = ProgressBatcher(self.scripts)
         self._pubsub = PubSub(client, queue_channel=self.scripts.key("queue-moved"))
         # The latest snapshot of each upload claimed through this object: its holder need not read before it writes.
@@ -193,19 +195,12 @@ class RedisLedger:
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        after = position_of(cursor) if cursor else None
-        found: list[tuple[Upload, str]] = []
-        while len(found) <= limit:
-            now, listed = await self._queue.page(owner, status, after=after, limit=max(_PAGE_READ, limit + 1))
-            if not listed:
-                break
-            after = listed[-1].member
-            for entry in listed:
-                view = Snapshot.of(entry.fields, now).view if entry.fields else None
-                if view and status in (None, view.state.status):
-                    found.append((view, entry.member))
-        uploads = [upload for upload, _ in found[:limit]]
-        return Page(uploads, as_cursor(found[limit - 1][1]) if len(found) > limit else None)
+        return await self.find(UploadFilter(owner, status), cursor=cursor, limit=limit)
+
+    async def find(
+        self, wanted: UploadFilter, *, oldest_first: bool = False, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        return await self._listing.find(wanted, oldest_first=oldest_first, cursor=cursor, limit=limit)
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         stats = await self._queue.stats(since=since, failures=failures)

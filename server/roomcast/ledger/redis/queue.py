@@ -1,4 +1,4 @@
-"""The queue and the listings in Redis: which lists an upload is in, and how the lists are read.
+"""The queue and the listings in Redis: which lists an upload is in, and how the queue is read.
 
 `lua/queue.lua` lists the keys. The order of the queue is encoded in members of sorted sets as text that sorts: an
 owner's queue by `priority|queued at|id`, and the heads of all owners' queues by
@@ -7,30 +7,20 @@ owner's queue by `priority|queued at|id`, and the heads of all owners' queues by
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from roomcast.errors import Malformed
-from roomcast.ledger.redis.scripts import QUEUE_ORDER, READ_PAGE, STATS, LedgerScripts
-from roomcast.uploads.lifecycle import OUTCOME_STAGES, TABLE, TERMINAL, Stage, Status
+from roomcast.ledger.redis.scripts import QUEUE_ORDER, STATS, LedgerScripts
+from roomcast.uploads.lifecycle import OUTCOME_STAGES, TERMINAL, Stage
 from roomcast.uploads.model import Upload, cleanup_due_at
 
-_UNFINISHED = "unfinished"
+UNFINISHED = "unfinished"
+"""The listing of active uploads."""
+
 _RECEIVING = "receiving"
-_CURSOR = re.compile(r"\d{10}\.\d{6}\|[\w-]+", re.ASCII)
-
-
-@dataclass(frozen=True)
-class ListEntry:
-    """A member of a listing, which is also the cursor for the next page, and the upload's fields (None: evicted)."""
-
-    member: str
-    fields: Sequence[Any] | None
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class QueueCounts:
 
 
 class RedisQueue:
-    """Reads the queue and the listings of a ledger."""
+    """Reads the queue and the counts of a ledger."""
 
     def __init__(self, scripts: LedgerScripts) -> None:
         self._scripts = scripts
@@ -64,20 +54,8 @@ class RedisQueue:
 
     async def active_ids(self) -> list[str]:
         """Return the ids of active uploads, oldest first."""
-        members = await self._scripts.command("ZRANGE", self._scripts.key("all", _UNFINISHED), 0, -1)
+        members = await self._scripts.command("ZRANGE", self._scripts.key("all", UNFINISHED), 0, -1)
         return [member.decode().partition("|")[2] for member in members]
-
-    async def page(
-        self, owner: str | None, status: Status | None, *, after: str | None, limit: int
-    ) -> tuple[float, list[ListEntry]]:
-        """Return the time, and the owner's or everyone's uploads, newest first, after the member `after`.
-
-        Every upload with the status is listed, and possibly others.
-        """
-        lists = [f"all:{outcome}" for outcome in _outcomes(status)] if owner is None else [f"uploads:{owner}"]
-        start = "+" if after is None else f"({after}"
-        now, found = await self._scripts.run(READ_PAGE, start, limit, *lists)
-        return float(now), [ListEntry(member.decode(), fields) for member, fields in found]
 
     async def stats(self, *, since: float, failures: int) -> QueueCounts:
         """Return the counts for `WorkQueue.stats`."""
@@ -104,8 +82,8 @@ def entry_of(upload: Upload) -> bytes:
             "state": state,
             "owner": upload.owner,
             "template": upload.template,
-            "list_member": f"{_sort_key(upload.created_at)}|{upload.id}",
-            "queue_member": f"{_inverted(upload.priority)}|{_sort_key(upload.updated_at)}|{upload.id}",
+            "list_member": f"{sort_key(upload.created_at)}|{upload.id}",
+            "queue_member": f"{_inverted(upload.priority)}|{sort_key(upload.updated_at)}|{upload.id}",
             # A queued upload waits from that time on; any other upload has been in its state since then.
             "since": repr(upload.not_before if upload.stage is Stage.QUEUED else upload.updated_at),
             "cleanup_at": None if cleanup_at is None else repr(cleanup_at),
@@ -130,15 +108,7 @@ def _queue_state(stage: Stage) -> str:
     return "working"
 
 
-def _outcomes(status: Status | None) -> list[str]:
-    """Return the outcomes whose listings contain every upload with the status."""
-    if status is None:
-        return [_UNFINISHED, *sorted(TERMINAL)]
-    stages = (stage for stage, row in TABLE.items() if row.status is status)
-    return list(dict.fromkeys(stage.value if stage in TERMINAL else _UNFINISHED for stage in stages))
-
-
-def _sort_key(seconds: float) -> str:
+def sort_key(seconds: float) -> str:
     """Format a time as text that sorts like the time."""
     return f"{seconds:017.6f}"
 
@@ -146,19 +116,3 @@ def _sort_key(seconds: float) -> str:
 def _inverted(priority: int) -> str:
     """Format a priority as text that sorts higher priorities first."""
     return f"{10**9 - priority:010d}"
-
-
-def as_cursor(position: str) -> str:
-    """Return the cursor of a page that follows a position in a listing."""
-    return base64.urlsafe_b64encode(position.encode()).decode()
-
-
-def position_of(cursor: str) -> str:
-    """Return the position that a cursor stands for. Raise `Malformed` for an invalid one."""
-    try:
-        position = base64.urlsafe_b64decode(cursor.encode()).decode()
-    except ValueError as error:
-        raise Malformed("The cursor is invalid.") from error
-    if not _CURSOR.fullmatch(position):
-        raise Malformed("The cursor is invalid.")
-    return position

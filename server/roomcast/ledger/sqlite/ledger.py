@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from roomcast.errors import IdTaken, LeaseLost, Malformed, WrongState
+from roomcast.errors import IdTaken, LeaseLost, WrongState
 from roomcast.ledger.contract import (
+    MAX_EXAMINED,
     ChangeNotice,
     Claim,
     DueCleanups,
@@ -25,9 +26,11 @@ from roomcast.ledger.contract import (
     RecordWrite,
     Renewal,
     Replay,
+    UploadFilter,
     new_token,
     too_many,
 )
+from roomcast.ledger.sqlite.listing import as_cursor, listing_query, parse_cursor
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
     DUE_CLEANUPS,
@@ -65,6 +68,9 @@ from roomcast.uploads.model import (
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 _MAX_PRUNED = 1000
+_MAX_CHUNK = 250
+"""How many uploads `find` examines at once: other reads wait meanwhile."""
+
 _MAX_CLEANUPS = 100
 _QUEUE_STAGES = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})
 """Stages that an upload enters when queue positions may change."""
@@ -138,23 +144,24 @@ class SqliteLedger:
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        before, before_id = _cursor(cursor) if cursor else (float("inf"), "")
+        return await self.find(UploadFilter(owner, status), cursor=cursor, limit=limit)
 
-        def work(connection: sqlite3.Connection) -> list[Upload]:
-            query = " ".join(
-                [
-                    "SELECT id, owner, created_at, record FROM uploads WHERE (created_at, id) < (:before, :id)",
-                    "AND owner = :owner" if owner is not None else "",
-                    "AND status = :status" if status else "",
-                    "ORDER BY created_at DESC, id DESC LIMIT :limit",
-                ]
-            )
-            values = {"owner": owner, "before": before, "id": before_id, "status": status, "limit": limit + 1}
-            return [parse_upload(connection, *stored) for stored in connection.execute(query, values).fetchall()]
-
-        found = await self.database.read(work)
-        uploads = [self._with_latest_tick(upload) for upload in found[:limit]]
-        return Page(uploads, _as_cursor(uploads[-1]) if len(found) > limit else None)
+    async def find(
+        self, wanted: UploadFilter, *, oldest_first: bool = False, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        position = parse_cursor(cursor) if cursor else None
+        chunk = min(limit + 1, _MAX_CHUNK) if wanted.is_indexed else _MAX_CHUNK
+        found: list[Upload] = []
+        for _ in range(-(-MAX_EXAMINED // chunk)):
+            query, values = listing_query(wanted, position, oldest_first=oldest_first, limit=chunk)
+            rows = await self.database.read(partial(_parse_rows, query=query, values=values))
+            found += [upload for upload in map(self._with_latest_tick, rows) if wanted.matches(upload)]
+            if len(found) > limit:
+                return Page(found[:limit], as_cursor(found[limit - 1]))
+            if len(rows) < chunk:
+                return Page(found, None)
+            position = rows[-1].created_at, rows[-1].id
+        return Page(found, as_cursor(rows[-1]))
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         now = self._clock()
@@ -439,13 +446,5 @@ def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_
         raise IdTaken
 
 
-def _as_cursor(upload: Upload) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([upload.created_at, upload.id])).decode()
-
-
-def _cursor(cursor: str) -> tuple[float, str]:
-    try:
-        created_at, upload_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(created_at), str(upload_id)
-    except (ValueError, TypeError) as error:
-        raise Malformed("The cursor is invalid.") from error
+def _parse_rows(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> list[Upload]:
+    return [parse_upload(connection, *stored) for stored in connection.execute(query, values).fetchall()]

@@ -1,0 +1,65 @@
+/** Completes the texts of a language by those that are composed of others. Pure. */
+export type Aggregate = import("../client/aggregate.js").Aggregate;
+export type Upload = import("../client/upload.js").Upload;
+export type Element = import("../protocol/messages.js").Element;
+export type Message = import("../protocol/messages.js").Message;
+export type Output = import("../protocol/messages.js").Output;
+export type Stage = import("../protocol/messages.js").Stage;
+export type Texts = import("./en.js").Texts;
+export type ComposedTexts = ReturnType<typeof composedTexts>;
+export type Locale = Texts & ComposedTexts;
+/** Return the locale of a language. @param {Texts & Partial<Locale>} texts @returns {Locale} */
+export declare function createLocale(texts: Texts & Partial<Locale>): Locale;
+/** Return the locale of a language; a text that is missing there is English.
+ * @param {Texts} english @param {Partial<Omit<Texts, "page">> & {page: Partial<Texts["page"]>}} texts */
+export declare function createTranslation(english: Texts, texts: Partial<Omit<Texts, "page">> & {
+    page: Partial<Texts["page"]>;
+}): Locale;
+/** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
+export declare function withTexts(locale: Locale, texts: Partial<Locale>): Locale;
+/** @param {() => Locale} current   Returns the locale that the texts are part of. */
+declare function composedTexts(current: () => Locale): {
+    /** A size in bytes. @param {number} bytes */
+    bytes: (bytes: number) => string;
+    /** How much of a file has arrived, in bytes. @param {number} received @param {number | null} expected */
+    received(received: number, expected: number | null): string;
+    /** The remaining time, in steps that grow with it, so that it does not flicker. @param {number} seconds */
+    eta(seconds: number): string;
+    /** A speed relative to real time. @param {number} speed */
+    speed: (speed: number) => string;
+    /** A duration or a position in a video. @param {number} seconds */
+    duration: (seconds: number) => string;
+    /** The title of a stage. @param {Stage} stage @returns {string} */
+    stage: (stage: Stage) => string;
+    /** The name of an upload. @param {Upload} upload @returns {string} */
+    filename: ({ file, state }: Upload) => string;
+    /** The sentence for an error. @param {{code: string, message: string}} error */
+    error: ({ code, message }: {
+        code: string;
+        message: string;
+    }) => string;
+    /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
+     * @param {Message} state @returns {string[]} */
+    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];
+    /** The progress and remaining time below the dialog's title. @param {Aggregate} aggregate @returns {string} */
+    dialogProgress({ progress, eta }: Aggregate): string;
+    /** How much smaller the result is than the original. @param {number} percent */
+    saved(percent: number): string;
+    /** How much of an incomplete source file could be read. @param {Element} element */
+    partialNote({ partial }: Element): string;
+    /** A remark about the quality of the result. @param {Element} element */
+    resultNote({ copied, quality }: Element): string;
+    /** What an output is. @param {Output} output @returns {string} */
+    outputTitle: (output: Output) => string;
+    /** The file format of an output. @param {Output} output @returns {string} */
+    outputFormat: ({ mime }: Output) => string;
+    /** The dimensions, duration and size of an output. @param {Output} output */
+    outputFacts({ width, height, duration, size }: Output): string;
+    /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
+    position: (seconds: number, duration: number) => string;
+    /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
+    progressValue: (percent: number, title: string, facts: string[]) => string;
+    /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
+    announcement(filename: string, state: Message): string;
+};
+export {};

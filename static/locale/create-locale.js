@@ -1,0 +1,157 @@
+/** Completes the texts of a language by those that are composed of others. Pure. */
+
+/** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
+/** @typedef {import("../client/upload.js").Upload} Upload */
+/** @typedef {import("../protocol/messages.js").Element} Element */
+/** @typedef {import("../protocol/messages.js").Message} Message */
+/** @typedef {import("../protocol/messages.js").Output} Output */
+/** @typedef {import("../protocol/messages.js").Stage} Stage */
+/** @typedef {import("./en.js").Texts} Texts */
+/** @typedef {ReturnType<typeof composedTexts>} ComposedTexts */
+
+/**
+ * All texts of one language. Set the `locale` property of an element to replace all or some of them: composed texts
+ * are made of the replaced ones.
+ *
+ * @typedef {Texts & ComposedTexts} Locale
+ */
+
+const FORMATS = new Map([["image/webp", "WebP"], ["video/webm", "WebM"], ["audio/mp4", "M4A"]]);
+
+/** Return the locale of a language. @param {Texts & Partial<Locale>} texts @returns {Locale} */
+export function createLocale(texts) {
+  /** @type {Locale} */ const locale = { ...composedTexts(() => locale), ...texts };
+  return locale;
+}
+
+/** Return the locale of a language; a text that is missing there is English.
+ * @param {Texts} english @param {Partial<Omit<Texts, "page">> & {page: Partial<Texts["page"]>}} texts */
+export function createTranslation(english, texts) {
+  return createLocale({ ...english, ...texts, page: { ...english.page, ...texts.page } });
+}
+
+/** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
+export function withTexts(locale, texts) {
+  const composed = composedTexts(() => locale);
+  const own = Object.fromEntries(Object.entries(locale).filter(([name]) => !(name in composed)));
+  return createLocale({ .../** @type {Texts} */ (own), ...texts });
+}
+
+/** @param {() => Locale} current   Returns the locale that the texts are part of. */
+function composedTexts(current) {
+  return {
+    /** A size in bytes. @param {number} bytes */
+    bytes: (bytes) => current().format.bytes(bytes),
+
+    /** How much of a file has arrived, in bytes. @param {number} received @param {number | null} expected */
+    received(received, expected) {
+      const { bytes, ofTotal } = current();
+      return expected ? ofTotal(bytes(Math.min(received, expected)), bytes(expected)) : bytes(received);
+    },
+
+    /** The remaining time, in steps that grow with it, so that it does not flicker. @param {number} seconds */
+    eta(seconds) {
+      const { format, secondLeft, timeLeft } = current();
+      if (seconds < 1.5) return secondLeft;
+      if (seconds < 57.5) return timeLeft(format.time(seconds < 10 ? Math.round(seconds) : Math.round(seconds / 5) * 5, "second"));
+      const minutes = Math.round(seconds / 60);
+      if (seconds < 3570) return timeLeft(format.time(minutes, "minute"));
+      return timeLeft(`${format.time(Math.floor(minutes / 60), "hour")} ${format.time(minutes % 60, "minute")}`);
+    },
+
+    /** A speed relative to real time. @param {number} speed */
+    speed: (speed) => current().format.speed(speed),
+
+    /** A duration or a position in a video. @param {number} seconds */
+    duration: (seconds) => current().format.clock(seconds),
+
+    /** The title of a stage. @param {Stage} stage @returns {string} */
+    stage: (stage) => current().stages[stage] ?? stage,
+
+    /** The name of an upload. @param {Upload} upload @returns {string} */
+    filename: ({ file, state }) => file?.name ?? state?.filename ?? current().untitled,
+
+    /** The sentence for an error. @param {{code: string, message: string}} error */
+    error: ({ code, message }) => current().errors[code] ?? message,
+
+    /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
+     * @param {Message} state @returns {string[]} */
+    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
+      const locale = current();
+      const { format } = locale;
+      const facts = [];
+      if (stage === "receiving" && bytesReceived) facts.push(locale.received(bytesReceived, bytesExpected));
+      if (stage === "queued" && queuePosition) facts.push(locale.queuePosition(queuePosition));
+      if (speed) facts.push(locale.compressionSpeed(format.speed(speed)));
+      if (fps) facts.push(locale.framesPerSecond(format.number(fps)));
+      const hasEta = eta !== null && eta !== undefined;
+      if (hasEta) facts.push(locale.eta(eta));
+      if (stage !== "compressing" || !forecast) return facts;
+      const size = locale.expectedSize(format.roughBytes(forecast.bytes));
+      return [...facts, size, ...(hasEta ? [] : [locale.expectedTime(format.roughTime(forecast.seconds))])];
+    },
+
+    /** The progress and remaining time below the dialog's title. @param {Aggregate} aggregate @returns {string} */
+    dialogProgress({ progress, eta }) {
+      const percent = current().format.percent(progress);
+      return eta === null ? percent : `${percent} · ${current().eta(eta)}`;
+    },
+
+    /** How much smaller the result is than the original. @param {number} percent */
+    saved(percent) {
+      const { format, larger, sameSize, smaller } = current();
+      const rounded = Math.round(percent);
+      if (rounded >= 1) return smaller(format.percent(rounded));
+      return rounded <= -1 ? larger(format.percent(-rounded)) : sameSize;
+    },
+
+    /** How much of an incomplete source file could be read. @param {Element} element */
+    partialNote({ partial }) {
+      const { incomplete, format } = current();
+      if (!partial) return "";
+      const length = (/** @type {number} */ seconds) =>
+        seconds < 60 ? format.time(seconds, "second", 1) : format.clock(seconds);
+      return incomplete(length(partial.seconds), length(partial.declaredSeconds));
+    },
+
+    /** A remark about the quality of the result. @param {Element} element */
+    resultNote({ copied, quality }) {
+      if (copied) return current().storedUnchanged;
+      return quality ? current().measuredQuality(quality.metric.toUpperCase(), current().format.number(quality.score, 1)) : "";
+    },
+
+    /** What an output is. @param {Output} output @returns {string} */
+    outputTitle: (output) => `${current().outputKinds[output.kind] ?? output.name}, ${current().outputFormat(output)}`,
+
+    /** The file format of an output. @param {Output} output @returns {string} */
+    outputFormat: ({ mime }) => FORMATS.get(mime) ?? mime.split("/").pop()?.toUpperCase() ?? mime,
+
+    /** The dimensions, duration and size of an output. @param {Output} output */
+    outputFacts({ width, height, duration, size }) {
+      const { format, bytes } = current();
+      const dimensions = width && height ? format.dimensions(width, height) : null;
+      return [dimensions, duration ? format.clock(duration) : null, bytes(size)].filter(Boolean).join(" · ");
+    },
+
+    /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
+    position: (seconds, duration) => current().ofTotal(current().duration(seconds), current().duration(duration)),
+
+    /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
+    progressValue: (percent, title, facts) =>
+      [current().format.percent(percent), current().insideSentence(title), ...facts].join(current().comma),
+
+    /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
+    announcement(filename, state) {
+      const locale = current();
+      const { announced, announcedFailure, insideSentence } = locale;
+      const name = locale.format.isolate(filename);
+      if (state.status === "completed") {
+        const saved = state.element?.saved;
+        return announced(name, [insideSentence(locale.completed), ...(saved ? [locale.saved(saved.percent)] : [])].join(locale.comma));
+      }
+      if (state.stage === "failed") return announcedFailure(name, locale.error(state.error ?? { ...state, code: "INTERNAL" }));
+      const attempt = state.attempt > 1 ? [insideSentence(locale.attemptNumber(state.attempt))] : [];
+      return announced(name, [...attempt, insideSentence(locale.stage(state.stage))].join(locale.comma));
+    },
+  };
+}
