@@ -51,7 +51,7 @@ export const LIST_MARKUP = new Markup(`
 export const SINGLE_MARKUP = new Markup(`
 <div id="frame" hidden>
   <div id="panel" hidden>
-    <ul class="cards" id="cards"></ul>
+    <ul class="cards single" id="cards"></ul>
   </div>
   <p class="visually-hidden" id="announcer" role="status"></p>
 </div>`);

@@ -237,7 +237,8 @@ export class UploadCard extends EventTarget {
     setText(byClass(this.element, "percent-number"), this.#locale.format.percent(percent));
     setText(byClass(this.element, "percent-word"), sending ? this.#locale.sent : "");
     const ended = tone === "done" || tone === "failed" || tone === "cancelled";
-    setHidden(byClass(this.element, "percent"), ended || (state !== null && BETWEEN.has(state.stage)));
+    const unknown = (state !== null && BETWEEN.has(state.stage)) || (tone === "waiting" && percent === 0);
+    setHidden(byClass(this.element, "percent"), ended || unknown);
     setHidden(byClass(this.element, "progress"), !this.upload || ended);
   }
 

@@ -22,7 +22,7 @@ export class UploadElement extends ConnectedElement {
    * @param {SharedConnections} options.connections
    */
   constructor({ markup, properties, connections }) {
-    super({ markup, styles: ["elements/elements.css"], properties: ["results", ...properties], connections });
+    super({ markup, styles: ["elements/elements.css", "rows/row.css"], properties: ["results", ...properties], connections });
     this.announce = liveRegion(this.child("announcer"), () => this.summary());
   }
 

@@ -346,7 +346,10 @@ export class UploadProgressList extends ListOptions {
   #renderUndo() {
     const { current } = this.#delayed;
     const hadFocus = this.root.activeElement === this.child("undo");
-    setHidden(this.child("undo-notice"), current === null);
+    const notice = this.child("undo-notice");
+    const time = /** @type {HTMLElement} */ (notice.lastElementChild);
+    if (current && current.text !== this.child("undo-text").textContent) time.replaceWith(time.cloneNode()); // starts anew
+    setHidden(notice, current === null);
     setText(this.child("undo-text"), current?.text ?? "");
     setText(/** @type {HTMLElement} */ (this.child("undo").firstElementChild), this.locale.undo);
     if (hadFocus && !current) (this.#rows.find(({ element }) => !element.hidden) ?? this.child("heading")).focus();
@@ -379,6 +382,7 @@ export class UploadProgressList extends ListOptions {
       card.opensResult = !dialog && this.#cards.size === 1;
     }
     this.child("cards").classList.toggle("compact", dialog || visible.size >= COMPACT_FROM);
+    this.child("cards").classList.toggle("single", this.#cards.size === 1);
     const others = [...this.#cards.values()].filter((card) => !this.#rows.includes(card)); // about to be deleted
     placeRows(this.child("cards"), [...this.#rows, ...others].map(({ element }) => element));
     const hidden = this.maxItems === null ? 0 : Math.max(0, cards.length - this.maxItems);

@@ -13,7 +13,9 @@ export const CARD_MARKUP = new Markup(`
     <path class="glyph-cancelled" d="M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM6.5 17.5l11-11"/>
   </svg>
   <img class="preview" hidden>
-  <h3 class="name" part="name" dir="auto"><span class="name-start"></span><span class="name-end"></span></h3>
+  <h3 class="name" part="name">
+    <span class="name-text" dir="auto"><span class="name-start"></span><span class="name-end"></span></span>
+  </h3>
   <p class="percent" aria-hidden="true"><span class="percent-number"></span> <span class="percent-word"></span></p>
   <div class="progress">
     <div class="bar" part="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100">
@@ -51,8 +53,8 @@ export const CARD_MARKUP = new Markup(`
       <button class="button primary" part="button" type="button" data-action="choose"></button>
       <a class="button" part="button" data-action="download" hidden></a>
       <button class="button quiet" part="button" type="button" data-action="show"></button>
-      <button class="button quiet icon" part="button" type="button" data-action="delete"></button>
       <button class="button quiet icon" part="button" type="button" data-action="dismiss"></button>
+      <button class="button quiet icon" part="button" type="button" data-action="delete"></button>
     </div>
   </div>
   <p class="reference" hidden>

@@ -10,7 +10,7 @@
  * @property {{needsFile: boolean} | null} upload
  */
 
-const BATCH_GAP_MS = 1_000; // files that were chosen together are added within less
+const BATCH_GAP_MS = 250; // files that were chosen together are added within less
 const ORDER = { busy: 0, waiting: 1, failed: 2, done: 3, cancelled: 4 };
 const PRIORITY = { busy: 1, failed: 2, waiting: 3, done: 4, cancelled: 4 };
 

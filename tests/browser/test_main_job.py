@@ -32,7 +32,7 @@ async def test_two_dropped_clips_are_shown_until_completed(
     for file in (one, other):
         await demo.card(file).compresses()
     ffmpeg.heal()  # the running encoders stay slow, later ones are not
-    await expect(demo.card(one).facts).to_contain_text("fps")
+    await expect(demo.card(one).facts).to_contain_text("speed")
     await expect(demo.batch).to_contain_text("0 of 2 finished")
     for file in (one, other):
         await demo.card(file).reaches("Completed")

@@ -111,7 +111,9 @@ async def test_long_list_shows_active_rows_and_expands(
     assert expected[1] == 5, "the earlier upload does not count"
     assert int(shown or "101") <= expected[0]
 
+    await own.page.clock.install()
     await own.press("Cancel all")
+    await own.page.clock.fast_forward(10_000)
     await own.press("Show 3 more")
     for clip in going:
         await own.card(clip).reaches("Cancelled")
