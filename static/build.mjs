@@ -24,6 +24,7 @@ const CONNECTING = new Set(["page/progress-demo.js"]);
 const MODULES = ["roomcast", "element", "upload-progress-list", "upload-progress", "upload-drop", "page/link-page"];
 const STYLES = ["base.css", "elements/elements.css", "rows/row.css", "intake/upload-drop.css", "results/result-view.css"];
 const TAGS = { "upload-progress-list": "UploadProgressList", "upload-progress": "UploadProgress", "upload-drop": "UploadDrop" };
+const LANGUAGES = ["ar", "de", "en", "es", "fr", "ja"];
 const COMPRESSED = new Set([".html", ".js", ".css", ".svg"]);
 
 // The libraries of the pages are the files that the modules load, so that their licences are those of the wheel.
@@ -255,7 +256,13 @@ async function buildPackage() {
   const { dependencies } = JSON.parse(await readFile(path.join(STATIC, "package.json"), "utf8"));
   await rm(PACKAGE, { recursive: true, force: true });
   await build({
-    entryPoints: { index: "roomcast.js", element: "element.js", react: "bindings/react.js", vue: "bindings/vue.js" },
+    entryPoints: {
+      index: "roomcast.js",
+      element: "element.js",
+      react: "bindings/react.js",
+      vue: "bindings/vue.js",
+      ...Object.fromEntries(LANGUAGES.map((language) => [`locale/${language}`, `locale/${language}.js`])),
+    },
     absWorkingDir: STATIC,
     outdir: PACKAGE,
     bundle: true,
@@ -312,6 +319,7 @@ async function copyTypes() {
     ),
     ...["results", "disabled"].map((name) => `  "${name}"?: boolean | undefined;`),
     '  roomcast?: import("../client/connection.js").Roomcast | null | undefined;',
+    '  locale?: string | Partial<import("../locale/create-locale.js").Locale> | null | undefined;',
     "}",
     "type RoomcastProps<T> =",
     "  React.DetailedHTMLProps<Omit<React.HTMLAttributes<T>, keyof RoomcastAttributes>, T> & RoomcastAttributes;",
@@ -349,6 +357,7 @@ function description(version, libraries) {
       "./element": entry("element", "element"),
       "./react": entry("react", "bindings/react"),
       "./vue": entry("vue", "bindings/vue"),
+      ...Object.fromEntries(LANGUAGES.map((language) => [`./locale/${language}`, entry(`locale/${language}`, `locale/${language}`)])),
       "./roomcast.iife.js": "./roomcast.iife.js",
       "./package.json": "./package.json",
     },

@@ -17,7 +17,7 @@
  * - `server`       the server's URL, if there is neither `for` nor `roomcast`; by default the server that this module
  *                  was loaded from.
  *
- * Further properties: `roomcast`, a connection; `locale`, the texts. `send(files)` sends files as if they had been
+ * Further properties: `roomcast`, a connection; `locale`, the texts or a language. `send(files)` sends files as if they had been
  * dropped.
  *
  * Events, all bubbling and composed: `upload-files` with the files as `detail`, before anything is sent, which

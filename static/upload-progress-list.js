@@ -19,7 +19,7 @@
  * - `results`      completed rows show their result: player, scenes, savings, downloads.
  * - `server`       the server's URL; by default the server that this module was loaded from.
  *
- * Further properties: `roomcast`, the connection; `locale`, the texts (see `ENGLISH` in `locale/en.js`).
+ * Further properties: `roomcast`, the connection; `locale`, the texts or a language (see `locale/en.js`).
  *
  * Events, all bubbling and composed, with the `Upload` as `detail` where there is one: `upload-completed`,
  * `upload-error` (failed), `upload-cancelled`, `upload-deleted`, `upload-dismissed`, `all-completed` with the aggregate,

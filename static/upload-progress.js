@@ -12,7 +12,7 @@
  * - `server`       the server's URL; by default the server that this module was loaded from.
  * - `results`      a completed upload shows its result: player, scenes, savings, downloads.
  *
- * Further properties: `roomcast`, the connection; `locale`, the texts (see `ENGLISH` in `locale/en.js`). The elements
+ * Further properties: `roomcast`, the connection; `locale`, the texts or a language (see `locale/en.js`). The elements
  * of a page share one connection to each server, unless `roomcast` is set. If the server requires a token, set
  * `element.roomcast.token`.
  *

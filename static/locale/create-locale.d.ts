@@ -50,7 +50,7 @@ declare function composedTexts(current: () => Locale): {
     /** A remark about the quality of the result. @param {Element} element */
     resultNote({ copied, quality }: Element): string;
     /** What an output is. @param {Output} output @returns {string} */
-    outputTitle: (output: Output) => string;
+    outputTitle(output: Output): string;
     /** The file format of an output. @param {Output} output @returns {string} */
     outputFormat: ({ mime }: Output) => string;
     /** The dimensions, duration and size of an output. @param {Output} output */

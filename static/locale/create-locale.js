@@ -120,7 +120,10 @@ function composedTexts(current) {
     },
 
     /** What an output is. @param {Output} output @returns {string} */
-    outputTitle: (output) => `${current().outputKinds[output.kind] ?? output.name}, ${current().outputFormat(output)}`,
+    outputTitle(output) {
+      const { comma, outputFormat, outputKinds } = current();
+      return [outputKinds[output.kind] ?? output.name, outputFormat(output)].join(comma);
+    },
 
     /** The file format of an output. @param {Output} output @returns {string} */
     outputFormat: ({ mime }) => FORMATS.get(mime) ?? mime.split("/").pop()?.toUpperCase() ?? mime,

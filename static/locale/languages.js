@@ -8,6 +8,10 @@ import { ENGLISH } from "./en.js";
 export const LANGUAGES = /** @type {const} */ ({
   en: "English",
   de: "Deutsch",
+  es: "Español",
+  fr: "Français",
+  ja: "日本語",
+  ar: "العربية",
 });
 
 /** @typedef {keyof typeof LANGUAGES} Language */
@@ -16,6 +20,10 @@ export const LANGUAGES = /** @type {const} */ ({
 const LOADERS = {
   en: async () => ENGLISH,
   de: async () => (await import("./de.js")).de,
+  es: async () => (await import("./es.js")).es,
+  fr: async () => (await import("./fr.js")).fr,
+  ja: async () => (await import("./ja.js")).ja,
+  ar: async () => (await import("./ar.js")).ar,
 };
 
 /** @type {Map<Language, Locale>} */

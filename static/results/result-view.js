@@ -220,14 +220,14 @@ function downloadGroup(group, filename, locale) {
   const { width, height } = group[0];
   item.className = "formats";
   item.append(
-    textLine("download-size", `${width} × ${height}`),
+    textLine("download-size", locale.format.dimensions(width ?? 0, height ?? 0)),
     ...group.map((output) => {
       const link = document.createElement("a");
       link.append(
         textLine("download-label", locale.outputFormat(output)),
         textLine("download-facts", locale.bytes(output.size)),
       );
-      link.setAttribute("aria-label", `${locale.outputTitle(output)}, ${locale.outputFacts(output)}`);
+      link.setAttribute("aria-label", [locale.outputTitle(output), locale.outputFacts(output)].join(locale.comma));
       linkTo(link, output, filename);
       return link;
     }),

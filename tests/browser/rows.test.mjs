@@ -94,9 +94,9 @@ test("segmentsOf never falls within an attempt", () => {
 test("dividedName keeps the extension and the number of a copy", () => {
   const divide = (name) => Object.values(dividedName(name)).join("|");
   assert.equal(divide("report, copy of copy (3).mp4"), "report, copy of co|py (3).mp4");
-  assert.equal(divide("clip.mp4"), "c|lip.mp4");
+  assert.equal(divide("clip.mp4"), "clip.mp4|");
   assert.equal(divide("no extension at all"), "no extension |at all");
-  assert.equal(divide(".hidden"), ".|hidden");
+  assert.equal(divide(".hidden-in-a-long-folder"), ".hidden-in-a-long-|folder");
   assert.equal(divide("archive.of.everything"), "archive.of.ever|ything");
   assert.equal(divide("x"), "x|");
   assert.equal(divide(""), "|");

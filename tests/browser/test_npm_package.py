@@ -78,6 +78,7 @@ uploads.roomcast = connect({ url });
 import { connect, RoomcastError, type Message } from "roomcast";
 import { UploadDrop } from "roomcast/element";
 import { RoomcastProvider, useRoomcast, useUpload, useUploads } from "roomcast/react";
+import { de } from "roomcast/locale/de";
 import * as vue from "roomcast/vue";
 import { ref } from "vue";
 
@@ -87,6 +88,9 @@ const upload = connect({ url: "https://media.example" }).upload(new File([], "a"
 upload.finished.then(({ element }) => element?.outputs[0].url, (error: RoomcastError) => error.code);
 const drop: UploadDrop = document.createElement("upload-drop");
 drop.disabled = true;
+drop.locale = { ...de, heading: "Dateien" };
+drop.locale = "fr";
+const sentence: string = drop.locale.error({ code: "NETWORK", message: "" });
 export function App() {
   const { uploads, aggregate, send } = useUploads();
   const one = useUpload("upload_1");

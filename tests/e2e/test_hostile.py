@@ -238,10 +238,11 @@ def test_error_messages_contain_no_paths_or_commands(house: House) -> None:
     assert [name for name, text in messages.items() if str(house.server.data) in text or "-i file:" in text] == []
 
 
-def test_no_process_or_file_is_left_behind(house: House) -> None:
+async def test_no_process_or_file_is_left_behind(house: House) -> None:
     assert house.server.ffmpegs() == []
     assert house.server.scratch() == []
-    assert list((house.server.data / "incoming").iterdir()) == []
+    incoming = house.server.data / "incoming"
+    await eventually(lambda: list(incoming.iterdir()) == [], what="the deletion of the last source")
     assert house.server.error_lines() == []
 
 

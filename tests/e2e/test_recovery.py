@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg, HeldServer
+from tests.support.clips import truncate
 from tests.support.harness import EXIT_WITHIN, Api, HalfSent, RunningServer, eventually
 from tests.support.watchers import NodeWatcher, Recorder, Watcher, assert_truthful
 
@@ -163,6 +164,22 @@ async def test_source_is_deleted_after_the_server_was_killed_right_after_complet
     media = server.data / "media"
     await eventually(lambda: all(path.is_relative_to(media) for path in server.files_of(upload_id)), 20.0)
     assert (await api.get(upload_id)).body["status"] == "completed"
+
+
+async def test_cause_of_a_hopeless_upload_is_unchanged_after_the_server_was_killed_while_deleting_its_source(
+    server: RunningServer, held: HeldServer, api: Api, shelf: Shelf
+) -> None:
+    held.hold("discard_source")
+    upload_id = await api.accepted(truncate(shelf.clip(seconds=2, faststart=False), 0.5))
+    before = await api.finished(upload_id)
+    assert server.files_of(upload_id) != []
+    server.kill()
+    held.let_go()
+    server.restart()
+    await eventually(lambda: server.files_of(upload_id) == [], 20.0)
+    after = (await api.get(upload_id)).body
+    assert after["error"]["code"] == "UNREADABLE_MEDIA"
+    assert (after["error"], after["attempt"], after["seq"]) == (before["error"], 1, before["seq"])
 
 
 async def test_completed_upload_is_unchanged_after_the_server_was_killed(

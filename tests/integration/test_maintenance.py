@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from roomcast.dispatch.in_process import InProcessDispatch
-from roomcast.errors import RoomcastError
-from roomcast.ledger.contract import Ledger
+from roomcast.errors import RoomcastError, StorageError
+from roomcast.ledger.contract import CLEANUP_SECONDS, CleanupInProgress, Ledger
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.media.contract import MediaStore
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.runtime.redis_connection import connect
+from roomcast.services import deletion
 from roomcast.services import maintenance as module
 from roomcast.services.backends import Backends, foreign_media
+from roomcast.services.deletion import Deletion, clean_up_after_end
 from roomcast.services.maintenance import Maintenance
 from roomcast.settings.retention import RetentionSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
-from roomcast.uploads.model import Change, error_body, new_upload_id, source_key
+from roomcast.uploads.model import Change, Upload, error_body, new_upload_id, source_key, source_owner
+from roomcast.uploads.transitions import cancelled
 from structlog.testing import capture_logs
 
 from tests.support.harness import eventually
-from tests.support.ledgers import SOURCE, Clock, created
+from tests.support.ledgers import SOURCE, Clock, claimed, created, queued
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
 
@@ -268,7 +272,121 @@ async def test_source_left_by_a_crash_after_the_end_is_deleted_soon(ledger: Sqli
 
 @pytest.mark.usefixtures("a_day_passes")
 async def test_old_source_of_an_expired_upload_is_deleted_with_it(ledger: SqliteLedger, media: MediaStore) -> None:
-    await failed_with_source(ledger, media, retryable=True)
+    expired = await failed_with_source(ledger, media, retryable=True)
+    await clean_up_after_end(ledger, media, await ledger.get(source_owner(expired)))
     wanted = await queued_with_source(ledger, media)
     await maintenance_of(ledger, media, retention_seconds=-1.0)._expire()
     assert list(await media.list_sources()) == [wanted]
+
+
+class RefusesDeletions:
+    """A fault of a media store: it refuses the next deletions."""
+
+    def __init__(self, media: MediaStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = 0
+        for name in ("discard_results", "discard_source"):
+            monkeypatch.setattr(media, name, partial(self._delete, getattr(media, name)))
+
+    async def _delete(self, delete: Callable[[str], Awaitable[None]], name: str) -> None:
+        if self.left:
+            self.left -= 1
+            raise StorageError("The bucket could not be reached.")
+        await delete(name)
+
+
+async def failed_after_storing(ledger: SqliteLedger, clock: Clock) -> Upload:
+    claim = await claimed(ledger, clock)
+    error = error_body(RoomcastError("It failed."), Stage.STORING, retryable=True)
+    return await ledger.append(claim.upload.id, Change(Failed(), "It failed.", error=error), token=claim.lease.token)
+
+
+async def cancelled_by_its_worker(ledger: SqliteLedger, clock: Clock) -> Upload:
+    claim = await claimed(ledger, clock)
+    return await ledger.append(claim.upload.id, cancelled(Stage.STORING), token=claim.lease.token)
+
+
+async def lost_with_every_worker(ledger: SqliteLedger, clock: Clock) -> Upload:
+    upload_id = (await queued(ledger, clock)).id
+    while (upload := await ledger.get(upload_id)).stage is not Stage.FAILED:
+        claim = await ledger.claim_next(holder="w", seconds=1)
+        assert claim is not None
+        await ledger.append(upload_id, Change(Entered(Stage.PROBING), "Probing"), token=claim.lease.token)
+        clock.now += 2
+        await ledger.expire_leases(reserved_seconds=1e6)
+    return upload
+
+
+@pytest.mark.parametrize("end", [failed_after_storing, cancelled_by_its_worker, lost_with_every_worker])
+async def test_results_of_a_failed_or_cancelled_upload_are_deleted_although_the_store_refused_at_first(
+    media: MediaStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end: Callable[[SqliteLedger, Clock], Awaitable[Upload]],
+) -> None:
+    clock, refuses = Clock(), RefusesDeletions(media, monkeypatch)
+    ledger = SqliteLedger(tmp_path / "cleanups.sqlite3", clock=clock)
+    maintenance = maintenance_of(ledger, media)
+    clean_up = partial(maintenance._clean_up, Deletion(ledger, media, None, None))  # type: ignore[arg-type]
+    refuses.left = 2
+    upload = await end(ledger, clock)
+    await stored_result(media, upload.id, tmp_path)
+    with capture_logs() as logs:
+        await clean_up_after_end(ledger, media, upload)
+        assert await media.has_results(upload.id)
+        clock.now += CLEANUP_SECONDS
+        await clean_up()
+        clock.now += CLEANUP_SECONDS - 1
+        await clean_up()
+        assert await media.has_results(upload.id), "it is tried again a minute later"
+        assert await ledger.prune(retention_seconds=1) == []
+    assert {line["reason"] for line in logs if line["event"] == "cleanup_failed"} == {
+        "The bucket could not be reached."
+    }
+    refuses.left = 0
+    clock.now += 1
+    await clean_up()
+    assert not await media.has_results(upload.id)
+    assert await ledger.claim_cleanup() is None
+    assert await ledger.prune(retention_seconds=0) == [upload.id]
+    await ledger.close()
+
+
+async def test_cleanup_that_one_upload_cannot_have_delays_no_other(
+    media: MediaStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, refuses = Clock(), RefusesDeletions(media, monkeypatch)
+    ledger = SqliteLedger(tmp_path / "cleanups.sqlite3", clock=clock)
+    uploads = [await failed_after_storing(ledger, clock) for _ in range(3)]
+    for upload in uploads:
+        await stored_result(media, upload.id, tmp_path)
+    refuses.left = 1
+    clock.now += 1
+    await maintenance_of(ledger, media)._clean_up(Deletion(ledger, media, None, None))  # type: ignore[arg-type]
+    assert [await media.has_results(upload.id) for upload in uploads] == [True, False, False]
+    await ledger.close()
+
+
+async def test_cleanup_is_stopped_before_its_claim_ends(
+    ledger: SqliteLedger, media: MediaStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(_: str) -> None:
+        await asyncio.Event().wait()
+
+    upload = await failed_after_storing(ledger, Clock())
+    monkeypatch.setattr(media, "discard_results", hangs)
+    monkeypatch.setattr(deletion, "_CLEANUP_FRACTION", 0.0)
+    with capture_logs() as logs:
+        await clean_up_after_end(ledger, media, upload)
+    assert [line["reason"] for line in logs if line["event"] == "cleanup_failed"] == ["It took too long."]
+    with pytest.raises(CleanupInProgress):
+        await ledger.reopen(upload.id, source_stored=True)
+
+
+async def test_cleanup_claimed_by_an_earlier_process_is_due_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    async with opened(tmp_path / "cleanups.sqlite3") as ledger:
+        upload = await failed_after_storing(ledger, Clock())
+        assert await ledger.claim_cleanup()
+    async with opened(tmp_path / "cleanups.sqlite3") as again:
+        due = await again.claim_cleanup()
+        assert due is not None
+        assert due.upload.id == upload.id

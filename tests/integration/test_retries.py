@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from roomcast.errors import RoomcastError
+from roomcast.ledger.contract import CleanupInProgress
+from roomcast.media.directory import DirectoryMediaStore
+from roomcast.services import uploads
 from roomcast_workers import pipeline, worker
 
 from tests.conftest import Shelf
@@ -86,6 +91,42 @@ async def test_retry_over_http(api: Api, watcher: Watcher, shelf: Shelf, fake: F
     assert (await api.finished(upload_id))["status"] == "completed"
 
 
+class Waits:
+    """A backoff that calls back instead of waiting."""
+
+    def __init__(self, called: Callable[[], None]) -> None:
+        self._called = called
+
+    async def wait(self, _: int) -> None:
+        self._called()
+
+
+async def test_retry_waits_until_the_results_of_the_last_attempt_are_deleted(
+    api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deleting, may_delete = asyncio.Event(), asyncio.Event()
+    discard_results = DirectoryMediaStore.discard_results
+
+    async def discard_later(media: DirectoryMediaStore, folder: str) -> None:
+        deleting.set()
+        await may_delete.wait()
+        await discard_results(media, folder)
+
+    monkeypatch.setattr(DirectoryMediaStore, "discard_results", discard_later)
+    fake.behave("die")
+    await send(api, upload_id, shelf.clip())
+    await watcher.end(upload_id)
+    await deleting.wait()
+    monkeypatch.setattr(uploads, "_CLEANUP_BACKOFF", Waits(lambda: None))
+    refused = await api.retry(upload_id)
+    assert refused.refusal == (409, "WRONG_STATE")
+    assert refused.body["error"]["message"] == str(CleanupInProgress())
+    monkeypatch.setattr(uploads, "_CLEANUP_BACKOFF", Waits(may_delete.set))
+    monkeypatch.setattr(uploads, "_CLEANUP_WAITS", 1000)
+    assert (await api.retry(upload_id)).body["state"]["stage"] == "queued"
+    assert may_delete.is_set()
+
+
 @pytest.mark.parametrize("behaviour", ["stall-after:2", "hang", "babble"])
 async def test_stalled_encoder_is_killed(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str
@@ -135,7 +176,7 @@ async def test_unreadable_file_is_not_retried(
     assert last["attempt"] == 1
     assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
     assert (await watcher.retry(upload_id))["error"]["code"] == "WRONG_STATE"
-    assert server.files_of(upload_id) == []
+    await eventually(lambda: server.files_of(upload_id) == [], what="the deletion of the file")
 
 
 async def test_retry_of_a_running_or_completed_upload_is_refused(

@@ -19,11 +19,13 @@ _READ = {b"hash": "HGETALL", b"set": "SMEMBERS", b"zset": "ZRANGE"}
 
 
 class RedisLists:
-    """A ledger's keys, read past the ledger. No retry waits in it (`delayed` is empty)."""
+    """A ledger's keys, read past the ledger. No retry waits in it (`delayed` is empty). `cleaned` are the failed and
+    cancelled uploads whose cleanup is finished."""
 
     def __init__(self, client: Redis, namespace: str) -> None:
         self._client = client
         self._base = f"{{{namespace}}}:"
+        self.cleaned: set[str] = set()
 
     async def names(self) -> set[str]:
         """The names of the ledger's keys, all in one hash slot."""
@@ -38,7 +40,7 @@ class RedisLists:
         served = dict(await self._read("served")) if "served" in names else {}
         found = {name: await self._read(name) for name in names if not name.startswith(("upload:", "events:"))}
         found.pop("served", None)
-        assert {name: set(members) for name, members in found.items()} == _expected(uploads, served)
+        assert {name: set(members) for name, members in found.items()} == _expected(uploads, served, self.cleaned)
         assert {name for name in names if name.startswith("events:")} == {f"events:{one}" for one in uploads}
 
     def check_after_every_script(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -77,7 +79,7 @@ class RedisLists:
         return {member.decode(): "" for member in reply}
 
 
-def _expected(uploads: dict[str, dict[str, str]], served: dict[str, str]) -> dict[str, set[str]]:
+def _expected(uploads: dict[str, dict[str, str]], served: dict[str, str], cleaned: set[str]) -> dict[str, set[str]]:
     lists: defaultdict[str, set[str]] = defaultdict(set)
     for upload_id, state in uploads.items():
         upload = decode(state["record"].encode())
@@ -93,7 +95,7 @@ def _expected(uploads: dict[str, dict[str, str]], served: dict[str, str]) -> dic
             lists[f"unfinished:{upload.owner}"].add(upload_id)
         if upload.state.terminal:
             lists[f"ended:{upload.stage}"].add(upload_id)
-            if cleanup_due_at(upload) is not None:
+            if cleanup_due_at(upload) is not None and upload_id not in cleaned:
                 lists["cleanups"].add(upload_id)
         elif upload.stage is Stage.QUEUED:
             lists["waiting"].add(upload_id)

@@ -66,7 +66,9 @@ class Scene:
         return await self.deliveries.in_group((await self.records.get(submission.id)).group)
 
     async def cancel(self, upload: Upload) -> Upload:
-        return await self.ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
+        upload = await self.ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
+        await self.ledger.set_cleanup(upload.id, None)
+        return upload
 
 
 @pytest.fixture

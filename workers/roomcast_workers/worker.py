@@ -24,7 +24,7 @@ from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.files import is_exhaustion
 from roomcast.runtime.process import log_context, process_name
-from roomcast.services.maintenance import cleanup_files
+from roomcast.services.deletion import clean_up_after_end
 from roomcast.tracing import record_span, span
 from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
@@ -207,13 +207,13 @@ class WorkerPool:
                     seconds=self._policy.lease_seconds,
                     is_written=lambda found: found.stage is Stage.DONE,
                 )
-                await cleanup_files(self._deps.media, ended)
+                await clean_up_after_end(self._ledger, self._deps.media, ended)
             case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
                 await self._record_retry(claim, error, step)
             case AttemptFailed(error, step):
                 await self._record_failure(claim, error, step)
             case AttemptInterrupted(StopReason.CANCEL_REQUESTED, step):
-                await self._delete_files(claim, source=True)
+                await self._delete_files(claim)
                 await self._ledger.append(upload.id, cancelled(step), token=token)
             case AttemptInterrupted(StopReason.SHUTTING_DOWN):
                 await self._after_requeue(await self._ledger.release(claim.lease, text="Waiting for another worker"))
@@ -241,31 +241,38 @@ class WorkerPool:
         await self._after_requeue(await self._ledger.append(upload.id, change, token=token))
 
     async def _after_requeue(self, upload: Upload) -> None:
-        """Wake a worker if the upload is queued again, and delete the files that its new state does not need."""
+        """Wake a worker if the upload is queued again, or delete its files if it was cancelled instead."""
         if upload.stage is Stage.QUEUED:
             await self._dispatch.wake(upload.id, upload.seq, not_before=upload.not_before)
-        await cleanup_files(self._deps.media, upload)
+        await clean_up_after_end(self._ledger, self._deps.media, upload)
 
     async def _record_failure(
         self, claim: Claim, error: RoomcastError, step: str, *, retryable: bool | None = None
     ) -> None:
-        """Fail the upload, and delete the files that it does not need any more. `retryable` is the error's by default.
-        A missing source makes a retry impossible."""
+        """Fail the upload, and then delete the files that it does not need any more: without its source, another
+        attempt would fail for that. `retryable` is the error's by default. A missing source makes a retry impossible.
+        """
         source_missing = isinstance(error, NotFound)
         retryable = (error.retryable if retryable is None else retryable) and not source_missing
-        if not source_missing:  # otherwise this attempt has made nothing, and results are of a better informed ledger
-            await self._delete_files(claim, source=not retryable)
         body = error_body(error, step, retryable=retryable)
         if source_missing:
             body["code"] = Code.STORAGE_ERROR
-        await self._ledger.append(claim.upload.id, Change(Failed(), error.message, error=body), token=claim.lease.token)
+        failed = Change(Failed(), error.message, error=body)
+        ended = await self._ledger.append(claim.upload.id, failed, token=claim.lease.token)
+        await clean_up_after_end(self._ledger, self._deps.media, ended)
 
-    async def _delete_files(self, claim: Claim, *, source: bool) -> None:
-        """Renew the lease, so that no other worker uses the files, and delete the results and maybe the source."""
+    async def _delete_files(self, claim: Claim) -> None:
+        """Delete the files of an upload that is about to be cancelled: who waits for that may expect them to be gone.
+
+        The lease is renewed before, so that no other worker uses them. What cannot be deleted now is due for a cleanup
+        after the cancel.
+        """
         await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
-        await self._deps.media.discard_results(results_folder(claim.upload))
-        if source:
+        try:
+            await self._deps.media.discard_results(results_folder(claim.upload))
             await self._deps.media.discard_source(source_key(claim.upload))
+        except RoomcastError as error:
+            log.warning("files_not_deleted", reason=error.message)
 
 
 def _outcome_label(outcome: Outcome) -> str:

@@ -24,6 +24,9 @@ from roomcast.uploads.lifecycle import TABLE, Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import ApplicationEvent, Change, Tick, Upload
 
+CLEANUP_SECONDS = 60.0
+"""For how long a cleanup is claimed. Whoever claims it must stop before."""
+
 EVENT_LOG_LENGTH = 500
 """How many of an upload's latest events its log holds at least; older ones may be trimmed."""
 
@@ -76,6 +79,13 @@ class RecordWrite:
 
 class RecordConflict(WrongState):
     """A record has changed since it was read, so a `RecordWrite` is not valid any more."""
+
+
+class CleanupInProgress(WrongState):
+    """The files of the upload's last attempt are being deleted, so no other attempt may begin yet."""
+
+    def __init__(self) -> None:
+        super().__init__("The files of the last attempt are still being deleted. Try again in a minute.")
 
 
 class IncompatibleSchema(StorageError):
@@ -177,11 +187,11 @@ class Page:
 
 
 @dataclass(frozen=True)
-class DueCleanups:
-    """Uploads that are due for a cleanup, and the time by the ledger's clock."""
+class DueCleanup:
+    """An upload that is due for a cleanup, and the time by the ledger's clock."""
 
     now: float
-    uploads: Sequence[Upload]
+    upload: Upload
 
 
 @dataclass(frozen=True)
@@ -301,7 +311,10 @@ class UploadLog(Protocol):
         """
 
     async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
-        """Start a failed or cancelled upload over: queued, or receiving if its source is gone."""
+        """Start a failed or cancelled upload over: queued, or receiving if its source is gone.
+
+        Raise `CleanupInProgress` while its cleanup is claimed: the new attempt's results could be deleted.
+        """
 
     async def prune(self, *, retention_seconds: float) -> list[str]:
         """Delete uploads that ended longer ago than that and return their ids; a call may leave some over.
@@ -309,9 +322,12 @@ class UploadLog(Protocol):
         Those that are due for a cleanup some time stay.
         """
 
-    async def due_cleanups(self) -> DueCleanups:
-        """Return uploads of which something is to be deleted by now (`uploads.model.cleanup_due_at`), longest due
-        first; a call may leave some over."""
+    async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
+        """Claim the cleanup of this upload, or else the one that is longest due; None if it is not due by now.
+
+        `uploads.model.cleanup_due_at` decides what is due. A claimed cleanup is due again after `CLEANUP_SECONDS`,
+        unless `set_cleanup` is called before.
+        """
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
         """Set when the upload is due for its next cleanup. Do nothing if it has been deleted from the ledger."""

@@ -1,20 +1,24 @@
-"""Delete uploads that have ended: their files, and then their state.
+"""Delete the files that uploads do not need after their end, and uploads that have ended.
 
-The first step is the event that the upload is deleted. From then on every surface answers that it was, and listeners
-are notified. Its files are deleted afterwards. A process that is killed in between leaves an upload that is due for a
-cleanup, which `services.maintenance` finishes. The record of the deletion is removed a day later.
+The event comes first: that the upload failed, was cancelled, or is deleted. From a deletion on every surface answers
+that it was deleted, and listeners are notified. The files are deleted afterwards. A process that is killed in between,
+or whose media store fails, leaves an upload that is due for a cleanup, which `services.maintenance` finishes. The
+record of a deletion is removed a day later.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from roomcast.assemblies.links import UploadLinks
 from roomcast.assemblies.service import AssemblyService
-from roomcast.errors import NotFound, WrongState
-from roomcast.ledger.contract import DueCleanups, Ledger
+from roomcast.errors import NotFound, RoomcastError, WrongState
+from roomcast.ledger.contract import CLEANUP_SECONDS, DueCleanup, Ledger
+from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, results_folder, source_key
@@ -24,6 +28,11 @@ log = structlog.get_logger(__name__)
 
 REMEMBERED_SECONDS = 86400.0
 """How long the ledger has the event that an upload was deleted, for listeners that were away."""
+
+_CLEANUP_FRACTION = 0.75
+"""The fraction of a claim after which a cleanup is stopped: a retry may follow the claim."""
+
+_STEPS_WITHOUT_RESULTS = frozenset({Stage.RECEIVING, Stage.QUEUED, Stage.FETCHING})
 
 
 class Deletion:
@@ -43,11 +52,11 @@ class Deletion:
         await self._delete_files(gone)
         return gone
 
-    async def clean_up(self, due: DueCleanups) -> None:
-        """Delete what is due of these uploads. Another process may be doing the same."""
-        for upload in due.uploads:
-            with suppress(NotFound, WrongState):
-                await self._clean_up(upload, due.now)
+    async def clean_up(self, due: DueCleanup) -> None:
+        """Delete what is due of the upload, whose cleanup this process has claimed. A failure is logged."""
+        with _log_failure(due.upload):
+            async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
+                await self._clean_up(due.upload, due.now)
 
     async def _clean_up(self, upload: Upload, now: float) -> None:
         if upload.stage is Stage.DELETED:
@@ -55,6 +64,7 @@ class Deletion:
             if upload.updated_at + REMEMBERED_SECONDS <= now:
                 await self._ledger.remove(upload.id)
         elif upload.stage is not Stage.DONE:
+            await cleanup_files(self._media, upload)
             await self._ledger.set_cleanup(upload.id, None)
         elif upload.results_expire_at is not None and upload.results_expire_at <= now:
             await self.delete(upload, expired=True)
@@ -68,3 +78,68 @@ class Deletion:
         await self._media.discard_source(source_key(upload))
         await self._links.revoke_all(upload)
         await self._ledger.set_cleanup(upload.id, upload.updated_at + REMEMBERED_SECONDS)
+
+
+async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) -> None:
+    """Delete the files that an upload in a terminal stage does not need, unless another process is doing so.
+
+    A failure is logged, because `services.maintenance` tries again.
+    """
+    if not upload.state.terminal:
+        return
+    with _log_failure(upload):
+        if upload.stage is Stage.DONE:
+            await cleanup_files(media, upload)
+        elif due := await ledger.claim_cleanup(upload.id):
+            async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
+                await cleanup_files(media, due.upload)
+                await ledger.set_cleanup(upload.id, None)
+
+
+async def cleanup_files(media: MediaStore, upload: Upload) -> None:
+    """Delete the files that an upload does not need in its terminal stage.
+
+    Without a readable record, that is none. A complete source is not deleted when the ledger believes that it never
+    arrived, because the media store then knows better.
+    """
+    if is_unreadable(upload):
+        return
+    match upload.stage:
+        case Stage.DONE:
+            if upload.source_expires_at is None:
+                await media.discard_source(source_key(upload))
+        case Stage.CANCELLED | Stage.DELETED:
+            await media.discard_source(source_key(upload))
+            await media.discard_results(results_folder(upload))
+        case Stage.FAILED:
+            if may_have_results(upload):
+                await media.discard_results(results_folder(upload))
+            if not is_retryable(upload) and not await received_unknown_to(upload, media):
+                await media.discard_source(source_key(upload))
+
+
+def may_have_results(upload: Upload) -> bool:
+    """Return whether the attempt that failed may have stored results."""
+    return upload.error is None or upload.error["step"] not in _STEPS_WITHOUT_RESULTS
+
+
+async def received_unknown_to(upload: Upload, media: MediaStore) -> bool:
+    """Return whether the source of an upload that failed before it had arrived, as far as is known, has arrived."""
+    arrived = upload.source is not None or upload.stage is not Stage.FAILED
+    return not arrived and await media.has_source(source_key(upload))
+
+
+def is_retryable(upload: Upload) -> bool:
+    """Return whether a retry of a failed upload can use its source."""
+    failed = upload.stage is Stage.FAILED and upload.source is not None
+    return failed and bool(upload.error and upload.error["retryable"])
+
+
+@contextmanager
+def _log_failure(upload: Upload) -> Iterator[None]:
+    try:
+        yield
+    except (NotFound, WrongState):
+        pass  # it has been deleted, or is being retried
+    except (RoomcastError, TimeoutError) as error:
+        log.warning("cleanup_failed", upload=upload.id, stage=upload.stage, reason=str(error) or "It took too long.")

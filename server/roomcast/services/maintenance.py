@@ -21,14 +21,13 @@ import structlog
 
 from roomcast.errors import NotFound
 from roomcast.ledger.unreadable import is_unreadable
-from roomcast.media.contract import MediaStore
 from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, foreign_media
-from roomcast.services.deletion import Deletion
+from roomcast.services.deletion import Deletion, clean_up_after_end, is_retryable, received_unknown_to
 from roomcast.settings.retention import RetentionSettings
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, results_folder, source_key, source_owner
+from roomcast.uploads.model import Upload, source_key, source_owner
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +42,6 @@ _WAKES_AT_START = 64
 _REPORT_SECONDS = 60.0
 _CLEAN_UP_SECONDS = 3600.0
 """How long one deletion of unused files may take: a bucket may have many."""
-
-
-_STEPS_WITHOUT_RESULTS = frozenset({Stage.RECEIVING, Stage.QUEUED, Stage.FETCHING})
 
 
 class _SourceUse(Enum):
@@ -113,7 +109,7 @@ class Maintenance:
         for upload in expired:
             log.warning("lease_expired", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
             if self.warning is None:
-                await cleanup_files(self._media, upload)
+                await clean_up_after_end(self._ledger, self._media, upload)
             if upload.stage is Stage.QUEUED:
                 await self._dispatch.wake(upload.id, upload.seq)
 
@@ -137,10 +133,12 @@ class Maintenance:
                         await self._media.discard_source(name)
 
     async def _clean_up(self, deletion: Deletion) -> None:
-        """Finish deletions that a crash has interrupted, and delete what has expired by its template."""
-        due = await self._ledger.due_cleanups()
-        if due.uploads and await self._owns_media():
-            await deletion.clean_up(due)
+        """Finish deletions that a fault has interrupted, and delete what has expired by its template."""
+        due = await self._ledger.claim_cleanup()
+        if due and await self._owns_media():
+            while due:
+                await deletion.clean_up(due)
+                due = await self._ledger.claim_cleanup()
 
     async def _tidy(self) -> None:
         """Delete the sources that remained after a crash between an upload's end and the deletion of its files."""
@@ -187,50 +185,11 @@ class Maintenance:
             return _SourceUse.UNKNOWN  # the source of an earlier life, or of an upload that this ledger does not know
         if not upload.state.terminal or is_retryable(upload) or _stores_source(upload):
             return _SourceUse.NEEDED
-        if modified_at >= upload.updated_at or await _received_unknown_to(upload, self._media):
+        if modified_at >= upload.updated_at or await received_unknown_to(upload, self._media):
             return _SourceUse.UNKNOWN
         return _SourceUse.UNNEEDED
-
-
-async def cleanup_files(media: MediaStore, upload: Upload) -> None:
-    """Delete the files that an upload does not need in its terminal stage.
-
-    Without a readable record, that is none. A complete source is not deleted when the ledger believes that it never
-    arrived, because the media store then knows better.
-    """
-    if is_unreadable(upload):
-        return
-    match upload.stage:
-        case Stage.DONE:
-            if upload.source_expires_at is None:
-                await media.discard_source(source_key(upload))
-        case Stage.CANCELLED | Stage.DELETED:
-            await media.discard_source(source_key(upload))
-            await media.discard_results(results_folder(upload))
-        case Stage.FAILED:
-            if may_have_results(upload):
-                await media.discard_results(results_folder(upload))
-            if not is_retryable(upload) and not await _received_unknown_to(upload, media):
-                await media.discard_source(source_key(upload))
 
 
 def _stores_source(upload: Upload) -> bool:
     """Return whether a completed upload's source is stored until it expires."""
     return upload.stage is Stage.DONE and upload.source_expires_at is not None
-
-
-def may_have_results(upload: Upload) -> bool:
-    """Return whether the attempt that failed may have stored results."""
-    return upload.error is None or upload.error["step"] not in _STEPS_WITHOUT_RESULTS
-
-
-async def _received_unknown_to(upload: Upload, media: MediaStore) -> bool:
-    """Return whether the source of an upload that failed before it had arrived, as far as is known, has arrived."""
-    arrived = upload.source is not None or upload.stage is not Stage.FAILED
-    return not arrived and await media.has_source(source_key(upload))
-
-
-def is_retryable(upload: Upload) -> bool:
-    """Return whether a retry of a failed upload can use its source."""
-    failed = upload.stage is Stage.FAILED and upload.source is not None
-    return failed and bool(upload.error and upload.error["retryable"])

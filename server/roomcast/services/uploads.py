@@ -13,11 +13,11 @@ from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import Forbidden, NotFound, TimedOut, WasDeleted, WrongState
 from roomcast.fanout.relay import Relay, UploadSubscriber
-from roomcast.ledger.contract import Ledger, Replay
+from roomcast.ledger.contract import CleanupInProgress, Ledger, Replay
 from roomcast.media.contract import MediaStore
 from roomcast.media.links import with_urls
-from roomcast.services.deletion import Deletion
-from roomcast.services.maintenance import cleanup_files, is_retryable
+from roomcast.runtime.backoff import Backoff
+from roomcast.services.deletion import Deletion, clean_up_after_end, is_retryable
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
 from roomcast.uploads.messages import Message
@@ -26,6 +26,10 @@ from roomcast.uploads.transitions import cancelled
 from roomcast.uploads.viewer import Viewer
 
 _CANCEL_SECONDS = 20.0
+
+_CLEANUP_BACKOFF = Backoff(0.05, cap=1.0)
+_CLEANUP_WAITS = 8
+"""How often a retry waits for the deletion of the last attempt's files; about 5 seconds together."""
 
 
 class UploadService:
@@ -133,7 +137,7 @@ class UploadService:
             upload = await self._ended(viewer, upload_id)
         if upload.stage is not Stage.CANCELLED:
             raise WrongState(f"The upload is already {upload.stage}.")
-        await cleanup_files(self._media, upload)
+        await clean_up_after_end(self._ledger, self._media, upload)
         return upload
 
     async def delete(self, viewer: Viewer, upload_id: str) -> Upload:
@@ -142,7 +146,10 @@ class UploadService:
         return await (self._deletion.delete(upload) if upload.state.terminal else self.cancel(viewer, upload_id))
 
     async def retry(self, viewer: Viewer, upload_id: str) -> Upload:
-        """Start a failed upload again: queued while its source is stored, else receiving, to be sent again."""
+        """Start a failed upload again: queued while its source is stored, else receiving, to be sent again.
+
+        Raises `CleanupInProgress` while the files of the last attempt are being deleted, if that takes long.
+        """
         upload = await self.get(viewer, upload_id)
         if upload.state.status is not Status.ERROR:
             raise WrongState(f"Only an upload that ended in an error can be retried. This one is {upload.stage}.")
@@ -150,10 +157,18 @@ class UploadService:
             raise WrongState("Another attempt would fail in the same way. Send another file.")
         stored = is_retryable(upload) and await self._media.has_source(source_key(upload))
         await self._assemblies.reschedule(upload)
-        upload = await self._ledger.reopen(upload_id, source_stored=stored)
+        upload = await self._reopen(upload_id, source_stored=stored)
         if stored:
             await self._dispatch.wake(upload.id, upload.seq)
         return upload
+
+    async def _reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
+        for waits in range(1, _CLEANUP_WAITS + 1):
+            try:
+                return await self._ledger.reopen(upload_id, source_stored=source_stored)
+            except CleanupInProgress:
+                await _CLEANUP_BACKOFF.wait(waits)
+        return await self._ledger.reopen(upload_id, source_stored=source_stored)
 
     async def _ended(self, viewer: Viewer, upload_id: str) -> Upload:
         """Return an upload when it has reached a terminal stage."""

@@ -301,7 +301,7 @@ def _expected(upload: Upload, change: Change) -> int | None:
 
 def cleanup_due_at(upload: Upload) -> float | None:
     """Return when something of an upload that has just entered its stage is to be deleted, or None if nothing is."""
-    if upload.stage is Stage.DELETED:
+    if upload.stage in (Stage.FAILED, Stage.CANCELLED, Stage.DELETED):
         return upload.updated_at
     times = (upload.source_expires_at, upload.results_expire_at)
     return min((at for at in times if at is not None), default=None) if upload.stage is Stage.DONE else None

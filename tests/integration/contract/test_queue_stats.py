@@ -96,7 +96,7 @@ async def test_outcomes_are_counted_since_a_time(ledger: Ledger, clock: Clock) -
 
 
 async def test_pruned_uploads_are_not_counted(ledger: Ledger, clock: Clock) -> None:
-    await fail(ledger, await claimed(ledger, clock))
+    await ledger.set_cleanup((await fail(ledger, await claimed(ledger, clock))).id, None)
     clock.now += 10
     await ledger.prune(retention_seconds=0)
     stats = await ledger.stats(since=0, failures=10)

@@ -148,6 +148,8 @@ async def test_damaged_records_do_not_keep_leases_reservations_and_retention_fro
         assert error["code"] == "UNREADABLE_RECORD"
     assert await ledger.expire_leases(reserved_seconds=0) == []
     clock.now += 1
+    while due := await ledger.claim_cleanup():
+        await ledger.set_cleanup(due.upload.id, None)
     assert set(await ledger.prune(retention_seconds=0)) == {bad.upload.id, reserved.id, other.id}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from roomcast.http.admin.schema import Board, FailureGroup, Overview, Statuses, UploadRow, WorkerLease, WorkerProcess
 from roomcast.ledger.contract import LeasedUpload, QueueStats
-from roomcast.services.maintenance import is_retryable
+from roomcast.services.deletion import is_retryable
 from roomcast.services.presence import WebProcess
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.model import Upload, timestamp

@@ -22,9 +22,11 @@ from redis.asyncio import Redis
 
 from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, WrongState
 from roomcast.ledger.contract import (
+    CLEANUP_SECONDS,
     EVENT_LOG_LENGTH,
     Claim,
-    DueCleanups,
+    CleanupInProgress,
+    DueCleanup,
     IncompatibleSchema,
     Lease,
     Listener,
@@ -47,8 +49,8 @@ from roomcast.ledger.redis.scripts import (
     APPEND,
     APPEND_AND_MOVE,
     CLAIM,
+    CLAIM_CLEANUP,
     CLAIM_NEXT,
-    CLEANUPS_DUE,
     CREATE,
     EXPIRED,
     LAST_SEQS,
@@ -68,8 +70,8 @@ from roomcast.ledger.redis.uploads import (
     claimed,
     creation_arguments,
     event_arguments,
-    leased_uploads,
     record_arguments,
+    stats_of_counts,
     tick_arguments,
 )
 from roomcast.ledger.unreadable import refuse_unreadable
@@ -203,16 +205,7 @@ class RedisLedger:
         return await self._listing.find(wanted, oldest_first=oldest_first, cursor=cursor, limit=limit)
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
-        stats = await self._queue.stats(since=since, failures=failures)
-        return QueueStats(
-            waiting=stats.waiting,
-            waiting_since=stats.waiting_since,
-            delayed=stats.delayed,
-            active=stats.active,
-            leased=leased_uploads(stats.leased, stats.now),
-            outcomes=stats.outcomes,
-            failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
-        )
+        return stats_of_counts(await self._queue.stats(since=since, failures=failures))
 
     async def check_writable(self) -> None:
         await self.scripts.command("SET", self.scripts.key("check"), "", "EX", _CHECK_EXPIRES_SECONDS)
@@ -317,7 +310,7 @@ class RedisLedger:
             state = reopen(snapshot.upload.state, source_stored=source_stored)
             return reset_for_retry(snapshot.upload, state, self._time.now())
 
-        return await self._advance(upload_id, next_record, Precondition.FREE, "")
+        return await self._advance(upload_id, next_record, Precondition.CLEAN, "")
 
     async def expire_leases(self, *, reserved_seconds: float) -> list[Upload]:
         reply = await self.scripts.run(EXPIRED, repr(reserved_seconds), _MAX_BATCH)
@@ -335,10 +328,10 @@ class RedisLedger:
         pruned = await self.scripts.run(PRUNE, repr(retention_seconds), _MAX_BATCH, *sorted(TERMINAL))
         return [upload_id.decode() for upload_id in pruned]
 
-    async def due_cleanups(self) -> DueCleanups:
-        reply = await self.scripts.run(CLEANUPS_DUE, _MAX_BATCH)
+    async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
+        reply = await self.scripts.run(CLAIM_CLEANUP, upload_id or "", repr(CLEANUP_SECONDS))
         now = self._synced(reply)
-        return DueCleanups(now, [Snapshot.of(fields, now).upload for fields in reply[2]])
+        return DueCleanup(now, Snapshot.of(reply[2], now).upload) if reply[0] == b"claimed" else None
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
         await self.scripts.run(SET_CLEANUP, upload_id, "" if at is None else repr(at))
@@ -449,6 +442,8 @@ class RedisLedger:
         """Return whether the event was written, and the upload as it is now."""
         script = APPEND_AND_MOVE if write.moves else APPEND
         reply = await self.scripts.run(script, *write.arguments())
+        if reply[0] == b"cleanup claimed":
+            raise CleanupInProgress
         if reply[0] != b"written":
             return False, self._snapshot(reply)
         self._notify_observers(write.before.upload, write.upload)

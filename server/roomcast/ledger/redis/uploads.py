@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 
 from roomcast.errors import LeaseLost, NotFound, WrongState
-from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, RecordWrite
-from roomcast.ledger.redis.queue import entry_of, same_entry
+from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats, RecordWrite
+from roomcast.ledger.redis.queue import QueueCounts, entry_of, same_entry
 from roomcast.ledger.redis.scripts import Argument
 from roomcast.ledger.unreadable import read_upload, unreadable_upload
 from roomcast.uploads.lifecycle import Stage, is_working
@@ -24,9 +24,11 @@ from roomcast.uploads.model import ApplicationEvent, Upload, encode, message, wi
 
 
 class Precondition(StrEnum):
-    """Which lease a write requires: none (`FREE`), the writer's own (`HOLDER`), or an expired one (`EXPIRED`)."""
+    """Which lease a write requires: none (`FREE`), none and no claimed cleanup (`CLEAN`), the writer's own
+    (`HOLDER`), or an expired one (`EXPIRED`)."""
 
     FREE = "free"
+    CLEAN = "clean"
     HOLDER = "holder"
     EXPIRED = "expired"
 
@@ -79,7 +81,7 @@ class Snapshot:
 
     def check(self, precondition: Precondition, token: str) -> None:
         """Raise `WrongState` or `LeaseLost` if the writer may not write."""
-        if precondition is Precondition.FREE and self.token:
+        if precondition in (Precondition.FREE, Precondition.CLEAN) and self.token:
             raise WrongState("Upload is locked by another worker.")
         if precondition is Precondition.HOLDER and (self.token != token or self.lease_expired):
             raise LeaseLost("The lease on the upload is lost.")
@@ -165,12 +167,20 @@ def record_arguments(write: RecordWrite) -> tuple[Argument, ...]:
     )
 
 
-def leased_uploads(found: Sequence[Sequence[Any]], now: float) -> list[LeasedUpload]:
-    """Return the uploads that workers hold, oldest claim first, of the fields of leased ones."""
-    leased = [Snapshot.of(fields, now) for fields in found]
-    working = [one for one in leased if is_working(one.upload.stage)]
-    return sorted(
-        (LeasedUpload.from_token(one.token, one.view, one.expires_at) for one in working), key=lambda one: one.since
+def stats_of_counts(counts: QueueCounts) -> QueueStats:
+    """Return the statistics with the uploads that `counts` has as fields."""
+    leased = [Snapshot.of(fields, counts.now) for fields in counts.leased]
+    working = (one for one in leased if is_working(one.upload.stage))
+    return QueueStats(
+        waiting=counts.waiting,
+        waiting_since=counts.waiting_since,
+        delayed=counts.delayed,
+        active=counts.active,
+        leased=sorted(
+            (LeasedUpload.from_token(one.token, one.view, one.expires_at) for one in working), key=lambda one: one.since
+        ),
+        outcomes=counts.outcomes,
+        failures=[Snapshot.of(fields, counts.now).upload for fields in counts.failed],
     )
 
 

@@ -14,10 +14,12 @@ import orjson
 
 from roomcast.errors import IdTaken, LeaseLost, WrongState
 from roomcast.ledger.contract import (
+    CLEANUP_SECONDS,
     MAX_EXAMINED,
     ChangeNotice,
     Claim,
-    DueCleanups,
+    CleanupInProgress,
+    DueCleanup,
     Lease,
     Listener,
     Observer,
@@ -33,7 +35,8 @@ from roomcast.ledger.contract import (
 from roomcast.ledger.sqlite.listing import as_cursor, listing_query, parse_cursor
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
-    DUE_CLEANUPS,
+    CLEANUP_CLAIMED,
+    DUE_CLEANUP,
     EXPIRED_LEASES,
     EXPIRED_RESERVATIONS,
     PRUNABLE,
@@ -71,7 +74,6 @@ _MAX_PRUNED = 1000
 _MAX_CHUNK = 250
 """How many uploads `find` examines at once: other reads wait meanwhile."""
 
-_MAX_CLEANUPS = 100
 _QUEUE_STAGES = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})
 """Stages that an upload enters when queue positions may change."""
 
@@ -278,9 +280,11 @@ class SqliteLedger:
 
     async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
-            row = read_row(connection, upload_id)
+            row, now = read_row(connection, upload_id), self._clock()
             state = reopen(row.upload.state, source_stored=source_stored)
-            return [write_event(connection, row.upload, reset_for_retry(row.upload, state, self._clock()))]
+            if connection.execute(CLEANUP_CLAIMED, {"id": upload_id, "now": now}).fetchone():
+                raise CleanupInProgress
+            return [write_event(connection, row.upload, reset_for_retry(row.upload, state, now))]
 
         return (await self._write(work))[0].upload
 
@@ -313,20 +317,22 @@ class SqliteLedger:
 
         return await self.database.write(work)
 
-    async def due_cleanups(self) -> DueCleanups:
-        now = self._clock()
+    async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
+        def find(connection: sqlite3.Connection) -> DueCleanup | None:
+            now = self._clock()
+            stored = connection.execute(DUE_CLEANUP, {"now": now, "id": upload_id}).fetchone()
+            return DueCleanup(now, parse_upload(connection, *stored)) if stored else None
 
-        def work(connection: sqlite3.Connection) -> list[Upload]:
-            stored = connection.execute(DUE_CLEANUPS, {"now": now, "limit": _MAX_CLEANUPS}).fetchall()
-            return [parse_upload(connection, *one) for one in stored]
+        def claim(connection: sqlite3.Connection) -> DueCleanup | None:
+            if due := find(connection):
+                _set_cleanup(connection, due.upload.id, due.now + CLEANUP_SECONDS)
+            return due
 
-        return DueCleanups(now, await self.database.read(work))
+        # Mostly there is none, which a transaction for writing need not find out.
+        return await self.database.write(claim) if await self.database.read(find) else None
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
-
-        await self.database.write(work)
+        await self.database.write(lambda connection: _set_cleanup(connection, upload_id, at))
 
     async def remove(self, upload_id: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -444,6 +450,10 @@ def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_
     known = "SELECT 1 FROM uploads WHERE id = ?"
     if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
         raise IdTaken
+
+
+def _set_cleanup(connection: sqlite3.Connection, upload_id: str, at: float | None) -> None:
+    connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
 
 
 def _parse_rows(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> list[Upload]:

@@ -108,8 +108,12 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
     _add(connection)
     if importing:
         _import_records(connection)
-    # The lock of the file shows that the processes which held these leases are gone.
+    # The lock of the file shows that the processes which held these leases and claimed these cleanups are gone.
     connection.execute("UPDATE uploads SET lease_expires_at = 0 WHERE lease_token IS NOT NULL")
+    connection.execute(
+        "UPDATE uploads SET cleanup_at = finished_at"
+        " WHERE cleanup_at IS NOT NULL AND cleanup_at > finished_at AND stage IN ('failed', 'cancelled')"
+    )
     connection.execute("COMMIT")
     if importing:
         connection.execute("DETACH DATABASE earlier")

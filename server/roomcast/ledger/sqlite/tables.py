@@ -43,9 +43,11 @@ EXPIRED_LEASES = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease
 EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
 
 PRUNABLE = "SELECT id FROM uploads WHERE finished_at < :before AND cleanup_at IS NULL LIMIT :limit"
-DUE_CLEANUPS = """
-SELECT id, owner, created_at, record FROM uploads WHERE cleanup_at <= :now ORDER BY cleanup_at LIMIT :limit
+DUE_CLEANUP = """
+SELECT id, owner, created_at, record FROM uploads
+WHERE cleanup_at <= :now AND (:id IS NULL OR id = :id) ORDER BY cleanup_at LIMIT 1
 """
+CLEANUP_CLAIMED = "SELECT 1 FROM uploads WHERE id = :id AND cleanup_at > :now"
 
 WAITING = """
 SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), ''),
@@ -142,7 +144,7 @@ def write_event(
     idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
     connection.execute(
         "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
-        " finished_at = :finished_at, cleanup_at = :cleanup_at, record = :record,"
+        " finished_at = :finished_at, cleanup_at = IIF(:moved, :cleanup_at, cleanup_at), record = :record,"
         " lease_token = IIF(:idle, NULL, lease_token), lease_expires_at = IIF(:idle, NULL, lease_expires_at),"
         " cancel_requested = IIF(:idle, 0, cancel_requested) WHERE id = :id",
         {
@@ -152,6 +154,8 @@ def write_event(
             "queued_at": upload.updated_at if idle or upload.stage is Stage.RECEIVING else None,
             "not_before": upload.not_before,
             "finished_at": upload.updated_at if upload.state.terminal else None,
+            # An event of the application leaves a claimed cleanup as it is.
+            "moved": application_event is None,
             "cleanup_at": cleanup_due_at(upload),
             "record": encode(upload),
             "idle": idle,

@@ -7,7 +7,10 @@ local ends_lease, entry, sets_aside = ARGV[13] == '1', ARGV[14], ARGV[15] == '1'
 
 local current = redis.call('HMGET', key('upload', id), 'seq', 'ticks', 'token', 'cancel')
 local allowed = current[1] == seq and (current[2] or '0') == ticks and (current[3] or '') == token
-if precondition ~= 'free' then
+if precondition == 'clean' then
+  local due = redis.call('ZSCORE', key('cleanups'), id)
+  if due and tonumber(due) > now then return {'cleanup claimed', exact(now)} end
+elseif precondition ~= 'free' then
   allowed = allowed and (lease_expires(id) > now) == (precondition == 'holder')
   -- The end of the lease clears the cancel flag, so whoever ends the lease must have read the flag.
   if ends_lease then allowed = allowed and (current[4] or '') == cancel end

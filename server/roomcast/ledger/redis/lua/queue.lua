@@ -13,7 +13,8 @@
 --   uploads:<owner>      zset    all uploads of the owner, by `list_member`
 --   all:<outcome>        zset    all terminal uploads of that outcome, by `list_member`; `all:unfinished`: active ones
 --   ended:<outcome>      zset    uploads of that outcome by the time at which they ended
---   cleanups             zset    ended uploads of which something is to be deleted some time, by that time
+--   cleanups             zset    ended uploads of which something is to be deleted some time, by that time; while the cleanup
+--                                of a failed or cancelled one is claimed, by the time until when it is
 --   queue-moved          channel the order of the queue has changed
 --
 -- Members that are ordered as text have score 0.
