@@ -4,7 +4,6 @@ import { ListOptions } from "./list-options.js";
 export type Aggregate = import("../client/aggregate.js").Aggregate;
 export type Roomcast = import("../client/connection.js").Roomcast;
 export type Upload = import("../client/upload.js").Upload;
-export type Action = import("./upload-view-model.js").Action;
 /** The connections of all lists and drop zones of the page that were given none. */
 export declare const connections: SharedConnections;
 export declare class UploadProgressList extends ListOptions {

@@ -14,7 +14,6 @@ import { isSettled, outcomeOf } from "./upload-view-model.js";
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
-/** @typedef {import("./upload-view-model.js").Action} Action */
 
 const COMPACT_FROM = 6; // rows
 const CONNECTION_EVENTS = ["uploadadded", "uploadremoved", "change", "statechange"];
@@ -242,7 +241,7 @@ export class UploadProgressList extends ListOptions {
 
   // --- actions for several rows, and those that can be undone -----------------------------------------------------
 
-  /** @param {Action} action */
+  /** @param {import("./upload-view-model.js").Action} action */
   #cardsThatCan(action) {
     return [...this.#cards.values()].filter((card) => card.actions.has(action));
   }

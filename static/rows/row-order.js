@@ -1,9 +1,8 @@
 /** The order of the rows of a list, and which of them a short list shows. Pure. */
 
-/** @typedef {import("../elements/upload-view-model.js").UploadView} UploadView */
 /**
  * @typedef {object} Row
- * @property {UploadView} view
+ * @property {{tone: keyof typeof ORDER}} view
  * @property {number} addedAt     When the file was chosen or first watched, in milliseconds.
  * @property {boolean} inUse      Whether the row has the focus or the pointer.
  * @property {boolean} anchored   Whether the row must not move now.
