@@ -34,6 +34,7 @@ export const loadSocketIo = () =>
 export const loadTus = () =>
   import("../node_modules/tus-js-client/dist/tus.min.js").then((tus) => tus.default ?? tus, () => null);
 export const loadHls = () => import("../node_modules/hls.js/dist/hls.min.mjs").then((hls) => hls.default, () => null);
+export const loadUplot = () => import("../node_modules/uplot/dist/uPlot.esm.js").then((uplot) => uplot.default, () => null);
 `;
 
 // Those of the package are its peers. A bundler accepts a missing one because the failure is handled.

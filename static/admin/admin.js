@@ -1,14 +1,28 @@
-/** The admin page: connects the snapshots, the numbers, the list of uploads, the side panels and the token form. */
+/** The admin page: connects the snapshots, the routes, the board, the page of an upload and the token form. */
 
-import { asRoomcastError } from "../protocol/errors.js";
 import { Http } from "../protocol/http.js";
 import { byId, setHidden, setText } from "../shared/dom.js";
 import { defaultServer } from "../shared/server.js";
 import { saveToken, savedToken } from "../shared/storage.js";
-import { formatAge, formatCount } from "./format.js";
-import { FailureGroups, showWebProcesses, showWorkers } from "./panels.js";
-import { followSnapshots } from "./snapshots.js";
-import { UploadList } from "./upload-list.js";
+import { HistoryPanel } from "./charts/history-panel.js";
+import { Calls, uploadPath } from "./common/calls.js";
+import { Navigation } from "./common/navigation.js";
+import { listFragment } from "./common/route.js";
+import { followSnapshots } from "./common/snapshots.js";
+import { FailureGroups } from "./panels/failures.js";
+import { showHeadline } from "./panels/headline.js";
+import { Rooms } from "./panels/rooms.js";
+import { Templates } from "./panels/templates.js";
+import { WorkerProcesses, showWebProcesses } from "./panels/workers.js";
+import { BulkRun } from "./uploads/bulk.js";
+import { Filters } from "./uploads/filters.js";
+import { UploadList } from "./uploads/upload-list.js";
+
+/** @typedef {import("./common/route.js").Route} Route */
+/** @typedef {import("./detail/upload-page.js").UploadPage} UploadPage */
+/** @typedef {import("./panels/workers.js").SetPause} SetPause */
+/** @typedef {import("./uploads/bulk.js").BulkAction} BulkAction */
+/** @typedef {import("./uploads/upload-row.js").Actions} Actions */
 
 const RENDER_MS = 1_000;
 const CONNECTION_TEXTS = {
@@ -19,18 +33,42 @@ const CONNECTION_TEXTS = {
 };
 
 const http = new Http(defaultServer(), savedToken(), () => {});
-const list = new UploadList((query) => attempt(() => http.request("GET", `api/admin/uploads?${query}`)), {
-  cancel: (uploadId) => attempt(() => http.request("POST", `api/uploads/${uploadId}/cancel`)),
-  delete: (uploadId) => attempt(() => http.request("DELETE", `api/uploads/${uploadId}`)),
-  retry,
-  element: async (uploadId) => (await attempt(() => http.request("GET", `api/uploads/${uploadId}`)))?.element,
-});
-const failureGroups = new FailureGroups(retry);
+const calls = new Calls(http, byId("note"));
+/** @type {Actions} */
+const actions = {
+  cancel: (uploadId) => calls.perform("POST", `${uploadPath(uploadId)}/cancel`),
+  delete: (uploadId) => calls.perform("DELETE", uploadPath(uploadId)),
+  retry: (uploadId) => calls.perform("POST", `${uploadPath(uploadId)}/retry`),
+  element: async (uploadId) => (await calls.perform("GET", uploadPath(uploadId)))?.element,
+};
+/** @type {SetPause} */
+const setPause = async (verb, type, name) => {
+  const answer = await calls.perform("POST", `api/admin/${verb}`, { type, name });
+  if (answer) void refreshOverview();
+};
+
 /** @type {any} */ let latest;
 let clockOffset = 0; // the server's clock minus ours, in ms
+const serverNow = () => Date.now() + clockOffset;
+
+const navigation = new Navigation((route) => void showRoute(route));
+const filters = new Filters(navigation);
+const list = new UploadList((query) => calls.perform("GET", `api/admin/uploads?${query}`), actions, serverNow);
+const failureGroups = new FailureGroups(actions.retry);
+const workers = new WorkerProcesses(setPause);
+const templates = new Templates(setPause);
+const rooms = new Rooms(calls, serverNow);
+const history = new HistoryPanel(calls);
+/** @type {UploadPage | null} */ let page = null;
+let listShown = "#/"; // the list that an upload's page leads back to
+let routes = 0;
 
 byId("token-form").addEventListener("submit", applyToken);
+for (const action of /** @type {BulkAction[]} */ (["cancel", "retry", "delete"])) {
+  byId(`bulk-${action}`).addEventListener("click", () => void new BulkRun(calls, action, filters.filter, serverNow()).ask());
+}
 setInterval(() => latest && render(), RENDER_MS);
+navigation.show();
 void follow();
 
 async function follow() {
@@ -45,68 +83,64 @@ async function follow() {
   byId("token").focus();
 }
 
-/** @param {any} snapshot   The server's `AdminSnapshot`. */
+/** @param {any} snapshot   The server's `Board`. */
 function showSnapshot(snapshot) {
-  latest = snapshot;
+  const first = !latest;
+  latest = { ...snapshot, overview: { paused: [], templates: [], ...snapshot.overview } };
   clockOffset = Date.parse(snapshot.overview.now) - Date.now();
   showConnectionState("online");
   setHidden(byId("content"), false);
+  render();
+  if (first) navigation.show(); // what was not fetched before there was a token
+}
+
+async function refreshOverview() {
+  const { response } = await calls.attempt("GET", "api/admin/overview");
+  if (!response || !latest) return;
+  latest = { ...latest, overview: { paused: [], templates: [], ...response } };
   render();
 }
 
 function render() {
   const { overview, uploads } = latest;
-  const now = Date.now() + clockOffset;
-  showNumbers(overview);
+  const now = serverNow();
+  page?.update(uploads);
+  if (page) return;
+  showHeadline(overview);
   failureGroups.show(overview.failures.groups, now);
-  showWorkers(overview.workers.processes, now);
+  workers.show(overview.workers.processes, overview.paused, now);
+  templates.show(overview, now);
   showWebProcesses(overview.web);
-  list.update(uploads, now);
+  list.update(uploads);
 }
 
-/** @param {any} overview */
-function showNumbers({ queue, workers, web, statuses, failures }) {
-  const total = (/** @type {string} */ name) =>
-    web.reduce((/** @type {number} */ sum, /** @type {any} */ process) => sum + process[name], 0);
-  const queued = Object.entries(queue.byTemplate).map(([name, count]) => `${count} ${name}`);
-  if (queue.delayed) queued.push(`${formatCount(queue.delayed, "retry", "retries")} scheduled`);
-  const { starting, compressing, uploading } = statuses;
-  const active = starting + compressing + uploading - queue.depth - queue.delayed;
-  setText(byId("active"), String(active));
-  setText(byId("active-sub"), `${Math.max(0, active - workers.busy)} receiving`);
-  setText(byId("queued"), String(queue.depth));
-  setText(byId("queued-sub"), queued.join(", "));
-  setText(byId("oldest"), queue.oldestAge === null ? "none" : formatAge(queue.oldestAge));
-  setText(byId("workers"), `${workers.busy} of ${workers.total}`);
-  setText(byId("workers-sub"), formatCount(workers.processes.length, "process", "processes"));
-  setText(byId("failed"), String(failures.lastHour));
-  setText(byId("failed-sub"), `${statuses.completed} completed`);
-  setText(byId("sockets"), String(total("sockets")));
-  setText(byId("streams"), String(total("streams")));
-  setText(byId("sockets-sub"), formatCount(web.length, "web process", "web processes"));
-  byId("workers-number").classList.toggle("bad", workers.total === 0);
-  byId("failures-number").classList.toggle("bad", failures.lastHour > 0);
-}
-
-/** @param {string} uploadId */
-function retry(uploadId) {
-  return attempt(() => http.request("POST", `api/uploads/${uploadId}/retry`));
-}
-
-/**
- * Return the response of a call, or undefined after showing its error above the list.
- *
- * @template T @param {() => Promise<T>} call @returns {Promise<any>}
- */
-async function attempt(call) {
-  try {
-    const response = await call();
-    setText(byId("note"), "");
-    return response;
-  } catch (error) {
-    setText(byId("note"), asRoomcastError(error).message);
-    return undefined;
+/** @param {Route} route */
+async function showRoute(route) {
+  const shown = (routes += 1);
+  const hadPage = page !== null;
+  page?.stop();
+  page = null;
+  setHidden(byId("board"), route.view !== "list");
+  setText(byId("note"), "");
+  if (route.view === "list") {
+    document.title = "Roomcast admin";
+    listShown = listFragment(route.filter);
+    filters.show(route.filter);
+    list.apply(route.filter);
+    if (!latest) return;
+    render();
+    void list.refresh();
+    void history.refresh();
+    void rooms.refresh();
+    if (hadPage) byId("uploads-heading").focus();
+    return;
   }
+  if (!latest) return;
+  const { UploadPage } = await import("./detail/upload-page.js");
+  if (shown !== routes) return;
+  page = new UploadPage(route.uploadId, calls, actions, listShown, serverNow);
+  byId("content").append(page.element);
+  page.start();
 }
 
 /** @param {keyof typeof CONNECTION_TEXTS} state */

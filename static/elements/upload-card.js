@@ -54,6 +54,7 @@ export class UploadCard extends EventTarget {
   #scheduled = false;
   #dismissible;
   #deletable;
+  #readOnly;
   #copied = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #copiedTimer;
   #render = () => this.render();
@@ -65,13 +66,15 @@ export class UploadCard extends EventTarget {
    * @param {{filename: string, reason: string}} [options.rejected]
    * @param {boolean} [options.dismissible]     Whether there is a button to dismiss the row; true by default.
    * @param {boolean} [options.deletable]       Whether there is a button to delete an ended upload; false by default.
+   * @param {boolean} [options.readOnly]        Whether there are no buttons that act on the upload; false by default.
    */
-  constructor({ upload, locale, rejected, dismissible = true, deletable = false }) {
+  constructor({ upload, locale, rejected, dismissible = true, deletable = false, readOnly = false }) {
     super();
     this.upload = upload;
     this.addedAt = upload?.addedAt ?? Date.now();
     this.#dismissible = dismissible;
     this.#deletable = deletable;
+    this.#readOnly = readOnly;
     this.#locale = locale;
     this.#rejection = rejected?.reason;
     this.filename = upload ? locale.filename(upload) : (rejected?.filename ?? "");
@@ -282,12 +285,19 @@ export class UploadCard extends EventTarget {
 
   #renderActions() {
     const focused = /** @type {ShadowRoot} */ (this.element.getRootNode()).activeElement;
+<<<<<<< HEAD
     const { actions } = this;
     if (!this.#dismissible) actions.delete("dismiss");
     if (!this.#deletable) actions.delete("delete");
     const output = this.#downloadableOutput();
     if (output) actions.add("download");
     if (output && this.#showsResults) actions.add("show");
+=======
+    const possible = actionsOf(this.upload);
+    if (!this.#dismissible) possible.delete("dismiss");
+    if (!this.#deletable) possible.delete("delete");
+    if (this.#readOnly) possible.clear();
+>>>>>>> main
     for (const button of this.#buttons()) {
       const action = /** @type {keyof typeof ICONS} */ (button.dataset.action);
       setHidden(button, !actions.has(action));

@@ -45,6 +45,12 @@ export function loadHls() {
   });
 }
 
+/** Return uPlot's class, or null if it cannot be loaded. The admin page, which draws with it, loads nothing from a CDN. */
+export function loadUplot() {
+  const url = new URL("../node_modules/uplot/dist/uPlot.esm.js", import.meta.url).href;
+  return import(url).then((uplot) => uplot.default, () => null);
+}
+
 /** @param {Library} library @returns {Promise<any>} */
 async function load({ module, exported, script, integrity, global }) {
   try {

@@ -94,11 +94,11 @@ def test_the_wheel_has_each_library_that_the_page_loads_and_its_licence(wheel: P
         found
         for path in (ROOT / "static").rglob("*.js")
         if "node_modules" not in path.parts
-        for found in re.findall(r'module: "([^"]+)"', path.read_text())
+        for found in re.findall(r'(?:module: "|"../node_modules/)([^"$]+)"', path.read_text())
     }
-    reference = (ROOT / "static" / "docs" / "docs.html").read_text()
-    loaded |= set(re.findall(r'"static/node_modules/([^"]+)"', reference))
-    assert any(name.startswith("swagger-ui-dist/") for name in loaded)
+    for page in (ROOT / "static").glob("*/*.html"):
+        loaded |= set(re.findall(r'"static/node_modules/([^"]+)"', page.read_text()))
+    assert {"swagger-ui-dist/swagger-ui.css", "uplot/dist/uPlot.esm.js"} <= loaded
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     root = "roomcast/static/node_modules"

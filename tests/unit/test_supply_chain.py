@@ -66,7 +66,7 @@ def test_bill_of_materials_is_valid_and_names_what_is_pinned_and_packed() -> Non
     found = {(one["name"], one["version"]): one for one in bill["components"]}
     assert pinned("requirements.txt").keys() <= found.keys()
     assert {one["name"] for one in bill["components"] if one["purl"].startswith("pkg:npm/")} == {
-        "hls.js", "socket.io-client", "swagger-ui-dist", "tus-js-client",
+        "hls.js", "socket.io-client", "swagger-ui-dist", "tus-js-client", "uplot",
     }  # fmt: skip
     optional = [one for one in bill["components"] if one.get("scope") == "optional"]
     extras = PROJECT["project"]["optional-dependencies"]

@@ -36,6 +36,8 @@ LIBRARIES = frozenset(
         "swagger-ui-dist/swagger-ui-bundle.js",
         "swagger-ui-dist/swagger-ui.css",
         "tus-js-client/dist/tus.min.js",
+        "uplot/dist/uPlot.esm.js",
+        "uplot/dist/uPlot.min.css",
     }
 )
 """What pages load of the npm packages, below `node_modules`. Nothing else of them is served."""

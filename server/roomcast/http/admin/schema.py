@@ -107,6 +107,8 @@ class FailedUpload(Shape):
     owner: str
     message: str
     at: Timestamp
+    canRetry: bool
+    """As in the list."""
 
 
 class FailureGroup(Shape):

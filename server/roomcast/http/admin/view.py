@@ -128,6 +128,7 @@ def _groups(failures: Sequence[Upload]) -> list[FailureGroup]:
                     "owner": upload.owner,
                     "message": error["message"],
                     "at": timestamp(upload.updated_at),
+                    "canRetry": is_retryable(upload),
                 }
             )
     return list(groups.values())

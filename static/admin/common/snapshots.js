@@ -1,9 +1,9 @@
 /** Follows the stream of admin snapshots. */
 
-import { asRoomcastError } from "../protocol/errors.js";
-import { readEvents } from "../protocol/event-stream.js";
+import { asRoomcastError } from "../../protocol/errors.js";
+import { readEvents } from "../../protocol/event-stream.js";
 
-/** @typedef {import("../protocol/http.js").Http} Http */
+/** @typedef {import("../../protocol/http.js").Http} Http */
 
 const BACKOFF_MS = { first: 500, last: 10_000 };
 
@@ -13,7 +13,7 @@ const BACKOFF_MS = { first: 500, last: 10_000 };
  *
  * @param {Http} http
  * @param {{onSnapshot: (snapshot: any) => void, onLost: () => void}} handlers
- * @returns {Promise<import("../protocol/errors.js").RoomcastError>} the refusal: `UNAUTHENTICATED` or `FORBIDDEN`
+ * @returns {Promise<import("../../protocol/errors.js").RoomcastError>} the refusal: `UNAUTHENTICATED` or `FORBIDDEN`
  */
 export async function followSnapshots(http, { onSnapshot, onLost }) {
   for (let backoff = BACKOFF_MS.first; ; backoff = Math.min(backoff * 2, BACKOFF_MS.last)) {
