@@ -29,7 +29,9 @@ from roomcast.extensions.contract import BeforeCreate
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
+from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import AdminBoard
+from roomcast.http.admin.pauses import PauseRoutes
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
 from roomcast.http.diagnostics.routes import DiagnosticRoutes
@@ -398,13 +400,16 @@ def build_http(
     health.add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
     rooms, streams = realtime.rooms, realtime.streams
+    access, templates = AdminAccess(core.authenticator), settings.assemblies.loaded_templates
     board = AdminBoard(
         core.backends.ledger,
         core.backends.dispatch,
         core.repositories.presence,
+        templates,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
     )
-    AdminRoutes(board, core.backends.ledger, streams, core.authenticator, core.proxies).add_routes(app)
+    AdminRoutes(access, board, core.backends.ledger, streams, core.authenticator, core.proxies).add_routes(app)
+    PauseRoutes(access, core.backends.ledger, core.backends.dispatch, templates).add_routes(app)
     return HttpParts(app, maintenance, health, board)
 
 

@@ -15,6 +15,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from roomcast.errors import StorageError
 from roomcast.http import health
 from roomcast.http.health import Health
+from roomcast.ledger.contract import AdminPause
 from roomcast.runtime.tasks import Heartbeat, Heartbeats, start_background_task
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance
@@ -34,6 +35,10 @@ async def one_worker() -> Counter[str]:
     return Counter({"here.1": 1})
 
 
+async def no_pauses() -> list[AdminPause]:
+    return []
+
+
 class Readyz:
     """A route over backends that do what a test says."""
 
@@ -46,7 +51,11 @@ class Readyz:
 
     async def client(self) -> Client:
         backends = SimpleNamespace(
-            ledger=SimpleNamespace(check_writable=self.ledger, connected=lambda: True),
+            ledger=SimpleNamespace(
+                check_writable=self.ledger,
+                connected=lambda: True,
+                administration=SimpleNamespace(pauses=no_pauses),
+            ),
             media=SimpleNamespace(check_writable=self.media),
             dispatch=SimpleNamespace(live_workers=one_worker),
         )

@@ -239,7 +239,14 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     assert await ledger.last_seqs([again.id]) == {again.id: 3}
     await ledger.queue()
     await ledger.request_cancel(again.id, CANCELLED)
-    for upload_id in (other.id, again.id):
+    waiting = await queued(ledger, clock)
+    await ledger.administration.pause("template", waiting.template, by="root")
+    await ledger.administration.pauses()
+    not_started = await queued(ledger, clock, "bob")
+    await ledger.request_cancel(not_started.id, CANCELLED)
+    await ledger.administration.resume("template", waiting.template)
+    await ledger.request_cancel(waiting.id, CANCELLED)
+    for upload_id in (other.id, again.id, not_started.id, waiting.id):
         assert await ledger.claim_cleanup(upload_id)
         lists.cleaned.add(upload_id)
         await ledger.set_cleanup(upload_id, None)

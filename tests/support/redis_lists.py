@@ -40,7 +40,10 @@ class RedisLists:
         served = dict(await self._read("served")) if "served" in names else {}
         found = {name: await self._read(name) for name in names if not name.startswith(("upload:", "events:"))}
         found.pop("served", None)
-        assert {name: set(members) for name, members in found.items()} == _expected(uploads, served, self.cleaned)
+        pauses = found.pop("pauses", {})
+        assert {name: set(members) for name, members in found.items()} == _expected(
+            uploads, served, self.cleaned, pauses
+        )
         assert {name for name in names if name.startswith("events:")} == {f"events:{one}" for one in uploads}
 
     def check_after_every_script(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -79,7 +82,9 @@ class RedisLists:
         return {member.decode(): "" for member in reply}
 
 
-def _expected(uploads: dict[str, dict[str, str]], served: dict[str, str], cleaned: set[str]) -> dict[str, set[str]]:
+def _expected(
+    uploads: dict[str, dict[str, str]], served: dict[str, str], cleaned: set[str], pauses: dict[str, str]
+) -> dict[str, set[str]]:
     lists: defaultdict[str, set[str]] = defaultdict(set)
     for upload_id, state in uploads.items():
         upload = decode(state["record"].encode())
@@ -98,10 +103,7 @@ def _expected(uploads: dict[str, dict[str, str]], served: dict[str, str], cleane
             if cleanup_due_at(upload) is not None and upload_id not in cleaned:
                 lists["cleanups"].add(upload_id)
         elif upload.stage is Stage.QUEUED:
-            lists["waiting"].add(upload_id)
-            lists["templates"].add(upload.template)
-            lists["head-of"].add(upload.owner)
-            lists[f"queue:{upload.owner}"].add(_queue_member(upload))
+            _add_queued(lists, upload, paused=f"template:{upload.template}" in pauses)
         elif upload.stage is not Stage.RECEIVING:
             lists[f"working:{upload.owner}"].add(upload_id)
         elif not leased:
@@ -111,6 +113,16 @@ def _expected(uploads: dict[str, dict[str, str]], served: dict[str, str], cleane
         ahead = len(lists[f"working:{owner}"])
         lists["heads"].add(f"{ahead:08d}|{priority}|{served.get(owner, f'{0.0:017.6f}')}|{rest}")
     return {name: members for name, members in lists.items() if members}
+
+
+def _add_queued(lists: defaultdict[str, set[str]], upload: Upload, *, paused: bool) -> None:
+    if paused:
+        lists[f"paused:{upload.template}"].add(upload.id)
+        return
+    lists["waiting"].add(upload.id)
+    lists["templates"].add(upload.template)
+    lists["head-of"].add(upload.owner)
+    lists[f"queue:{upload.owner}"].add(_queue_member(upload))
 
 
 def _queue_member(upload: Upload) -> str:

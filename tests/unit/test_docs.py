@@ -252,7 +252,7 @@ OF_HTTP = [
     ("streams.md", "progress", "GET /api/progress/{task_id} 200", ""),
     ("assemblies.md", "assembly_id", "GET /api/transflow/status 200", ""),
     ("assemblies.md", "uploadId", "GET /api/transflow/stream 200", "message"),
-    ("operations.md", "now", "GET /api/admin/overview 200", ""),
+    ("admin.md", "now", "GET /api/admin/overview 200", ""),
 ]
 """Shapes of answers in the prose: page, first field, answer, and the event of a stream."""
 

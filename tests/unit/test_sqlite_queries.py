@@ -34,4 +34,4 @@ def test_a_frequent_query_uses_a_partial_index(name: str, tmp_path: Path) -> Non
 
 
 def test_every_frequent_query_is_checked() -> None:
-    assert len(QUERIES) == 10
+    assert len(QUERIES) == 11

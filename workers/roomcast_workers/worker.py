@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,9 @@ class ResourcesExhausted:
 
 
 Outcome = Completed | AttemptFailed | AttemptInterrupted | ResourcesExhausted
+
+_PAUSE_CHECK_SECONDS = 1.0
+"""The interval between two checks of a paused process whether it has been resumed."""
 
 _EXHAUSTED_SECONDS = 5.0
 """When an upload is tried again for which the resources of a process were exhausted."""
@@ -136,16 +139,31 @@ class WorkerPool:
                     self._stopping.set()
 
     async def _drain_queue(self, upload_id: str) -> None:
-        """Process queued uploads until there are none. `upload_id`, the one that caused the wake-up, is only logged."""
+        """Process queued uploads until there are none. While this process is paused, pass the wake-up on, and wait.
+
+        `upload_id`, the one that caused the wake-up, is not necessarily processed.
+        """
         while not self._stopping.is_set():
             try:
                 claim = await self._ledger.claim_next(holder=self._name, seconds=self._policy.lease_seconds)
-                if claim is None:
+                if claim:
+                    await self._work(claim)
+                elif await self._ledger.administration.is_paused(self._name):
+                    await self._dispatch.wake(upload_id, -round(unix_time() * 1000))
+                    await self._resumed()
+                else:
                     return
-                await self._work(claim)
             except Exception:
                 log.exception("worker_failed", woken_for=upload_id)
                 return
+
+    async def _resumed(self) -> None:
+        """Wait until this process is not paused any more, or stops."""
+        log.info("worker_paused")
+        while not self._stopping.is_set() and await self._ledger.administration.is_paused(self._name):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PAUSE_CHECK_SECONDS):
+                    await self._stopping.wait()
 
     async def _work(self, claim: Claim) -> None:
         began = time.monotonic()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -268,7 +268,8 @@ class Relay:
         self._queue_changed.set()
 
     async def _publish_queue_positions(self) -> None:
-        """Publish a tick for each queued upload whose position in the queue has changed."""
+        """Publish a tick for each queued upload whose position in the queue has changed, or that is paused or not any
+        more."""
         queued = {upload_id: upload for upload_id, upload in self._uploads.items() if _is_queued(upload)}
         queue = await self._ledger.queue() if queued else []
         for position, upload_id in enumerate(queue, start=1):
@@ -276,6 +277,19 @@ class Relay:
             if upload and _is_queued(upload) and upload.latest["queuePosition"] != position:
                 now = timestamp(unix_time())
                 self._publish_tick(upload, {**upload.latest, "queuePosition": position, "updatedAt": now})
+        await self._publish_pauses(queued, set(queue))
+
+    async def _publish_pauses(self, queued: dict[str, _SubscribedUpload], queue: set[str]) -> None:
+        """Read the uploads again that wait for another reason than their message says."""
+        changed = [one for one, upload in queued.items() if (one in queue) == ("paused" in upload.latest)]
+        if not changed or not (queue.intersection(changed) or await self._ledger.administration.pauses()):
+            return
+        for upload_id in changed:
+            with suppress(NotFound):
+                tick, upload = message(await self._ledger.get(upload_id)), queued[upload_id]
+                same_event = self._uploads.get(upload_id) is upload and tick["seq"] == upload.seq
+                if same_event and ("paused" in tick) != ("paused" in upload.latest):
+                    self._publish_tick(upload, tick)
 
 
 def _state_of(latest: Message) -> Message:

@@ -13,6 +13,8 @@ from aiohttp import web
 from roomcast.http.operations import Operation, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
 from roomcast.http.schema import Liveness, Readiness, SandboxInfo
+from roomcast.ledger.contract import pause_warnings
+from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import Heartbeats, run_check
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance
@@ -37,6 +39,7 @@ class Health(RouteGroup):
         self._maintenance = maintenance
         self._heartbeats = heartbeats
         self._results: dict[str, str] = {}
+        self._pauses: list[str] = []
         self._checked_at = -math.inf
         self._checking = asyncio.Lock()
         self._sandbox = cast(SandboxInfo, sandbox) if sandbox is not None else None
@@ -75,7 +78,7 @@ class Health(RouteGroup):
         readiness: Readiness = {"ok": ok, "checks": checks}
         if self._sandbox is not None:
             readiness["sandbox"] = self._sandbox
-        warnings = self._heartbeats.failing()
+        warnings = [*self._heartbeats.failing(), *self._pauses]
         if self._maintenance.warning:
             warnings.append(self._maintenance.warning)
         if warnings:
@@ -97,6 +100,7 @@ class Health(RouteGroup):
 
     async def _check_ledger(self) -> str:
         await self._backends.ledger.check_writable()
+        self._pauses = pause_warnings(await self._backends.ledger.administration.pauses(), process_name())
         return "ok"
 
     async def _check_relay(self) -> str:

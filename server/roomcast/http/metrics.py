@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import get_args
 
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry, Gauge
@@ -17,7 +18,7 @@ from roomcast.errors import Forbidden, RoomcastError
 from roomcast.fanout.send_queue import SendStats
 from roomcast.http.operations import Operation, ResponseSpec, RouteGroup, Tag
 from roomcast.http.responses import VIEWER
-from roomcast.ledger.contract import Ledger
+from roomcast.ledger.contract import Ledger, PauseTarget
 from roomcast.runtime.clocks import unix_time
 from roomcast.services.authentication import Authenticator
 
@@ -60,6 +61,8 @@ class MetricsRoute(RouteGroup):
         self._authenticator = authenticator
         self._depth = Gauge("roomcast_queue_depth", "Uploads that wait for a worker", registry=registry)
         self._age = Gauge("roomcast_queue_age_seconds", "How long the next in the queue has waited", registry=registry)
+        self._paused = Gauge("roomcast_paused_uploads", "Uploads that wait for a paused template", registry=registry)
+        self._pauses = Gauge("roomcast_pauses", "Pauses by administrators", ["target"], registry=registry)
 
     @Operation(
         "GET",
@@ -86,11 +89,18 @@ class MetricsRoute(RouteGroup):
 
     async def _read_queue(self) -> None:
         """Set the gauges of the queue; to NaN if the ledger does not answer, so that the others can be read."""
-        depth = age = math.nan
+        depth = age = paused = math.nan
+        pauses = dict.fromkeys(get_args(PauseTarget), math.nan)
         with suppress(RoomcastError):
             queue = await self._ledger.queue()
             depth, age = len(queue), 0.0
             if queue:
                 age = max(0.0, unix_time() - (await self._ledger.get(queue[0])).updated_at)
+            ordered = await self._ledger.administration.pauses()
+            paused = sum(one.uploads for one in ordered)
+            pauses = {target: sum(one.target == target for one in ordered) for target in pauses}
+        for target, count in pauses.items():
+            self._pauses.labels(target).set(count)
+        self._paused.set(paused)
         self._depth.set(depth)
         self._age.set(age)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from roomcast.errors import StorageError, TooMany, WrongState
 from roomcast.uploads.lifecycle import TABLE, Stage, Status
@@ -210,12 +210,33 @@ class LeasedUpload:
         return cls(upload, holder, int(since) / 1000, expires_at)
 
 
+PauseTarget = Literal["template", "worker"]
+
+EVERY_WORKER = "*"
+"""The name of the pause of all worker processes, also of those that start later."""
+
+
+@dataclass(frozen=True)
+class AdminPause:
+    """A pause that an administrator has ordered, of a template or of a worker process (or `EVERY_WORKER`).
+
+    `by` is the administrator's user id, and `since` a Unix time. `uploads` counts those that wait because of it.
+    """
+
+    target: PauseTarget
+    name: str
+    by: str
+    since: float
+    uploads: int = 0
+
+
 @dataclass(frozen=True)
 class QueueStats:
     """Counts of all uploads.
 
     `waiting` counts queued uploads by template, and `waiting_since` is the time since when the oldest of them waits
-    (None: the queue is empty). `delayed` counts retries that are not due yet. `active` counts every upload that is not
+    (None: the queue is empty). Neither includes those of paused templates. `delayed` counts retries that are not due
+    yet. `active` counts every upload that is not
     terminal. `leased` lists the uploads that workers hold, oldest claim first. `outcomes` counts terminal uploads by
     stage, and `failures` lists the latest failed ones, newest first.
     """
@@ -364,6 +385,8 @@ class WorkQueue(Protocol):
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
         """Lease the first upload of the queue and append its `fetching` event; None if the queue is empty.
 
+        Uploads of a paused template are not in the queue, and a paused worker process gets None.
+
         The order is fair: first comes the upload whose owner has the fewest uploads ahead of it (at work, or queued
         before it). Ties are broken by higher priority, then the owner served longest ago, then the earliest queued.
         """
@@ -403,8 +426,44 @@ class ChangeFeed(Protocol):
         """Return whether notifications arrive at the moment."""
 
 
+class Administration(Protocol):
+    """What administrators read and order. It survives restarts, and is the same for all processes."""
+
+    async def pause(self, target: PauseTarget, name: str, *, by: str) -> None:
+        """Pause a template, whose queued uploads leave the queue, or a worker process, which finishes what it does.
+
+        What is paused already stays as it is.
+        """
+
+    async def resume(self, target: PauseTarget, name: str) -> None:
+        """End a pause. The uploads of a template are queued again as if they had never left the queue."""
+
+    async def pauses(self) -> list[AdminPause]:
+        """Return the pauses, sorted by target and name."""
+
+    async def is_paused(self, worker: str) -> bool:
+        """Return whether a worker process is paused, by its own name or with all."""
+
+
+def pause_warnings(pauses: Sequence[AdminPause], worker: str) -> list[str]:
+    """Return a sentence for each pause of a template, and for those of a worker process."""
+    workers = {
+        EVERY_WORKER: "An administrator has paused all workers.",
+        worker: "An administrator has paused the workers of this process.",
+    }
+    return [
+        workers[one.name] if one.target == "worker" else f"An administrator has paused the template {one.name!r}."
+        for one in pauses
+        if one.target == "template" or one.name in workers
+    ]
+
+
 class Ledger(UploadLog, WorkQueue, ChangeFeed, Protocol):
-    """All three protocols over one storage."""
+    """All three protocols over one storage, and its administration."""
+
+    @property
+    def administration(self) -> Administration:
+        """The administration of this ledger."""
 
     async def close(self) -> None:
         """Finish pending writes and close the storage."""

@@ -211,6 +211,8 @@ class Message(Shape):
     """Frames encoded per second."""
     queuePosition: int | None
     """The position in the queue, while the upload waits for a worker."""
+    paused: NotRequired[Literal[True]]
+    """Present while the upload is queued and an administrator has paused its template."""
     poster: NotRequired[Output]
     """An image of the video that can be shown during compression."""
     forecast: NotRequired[ForecastJson]

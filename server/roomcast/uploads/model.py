@@ -103,6 +103,7 @@ class Upload(ExtensibleRecord):
     The server itself fetches the bytes of an `imported` upload.
     `events_after_end` counts the application's events since the upload ended.
     `exhausted_since` is when a worker first had no resources left for the present attempt, None if none has.
+    `template_paused` is never stored: like `queue_position`, the ledger sets it when it is read.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
     `results_expire_at` (None: its state expires by the setting, and its results do not).
@@ -145,6 +146,7 @@ class Upload(ExtensibleRecord):
     queue_position: int | None = None
     events_after_end: int = 0
     exhausted_since: float | None = None
+    template_paused: bool = False
 
     later_fields: ClassVar[frozenset[str]] = frozenset(
         {
@@ -157,6 +159,7 @@ class Upload(ExtensibleRecord):
             "traceparent",
             "events_after_end",
             "exhausted_since",
+            "template_paused",
         }
     )
 
@@ -223,6 +226,10 @@ class Tick:
     speed: float | None = None
     fps: float | None = None
     forecast: Forecast | None = None
+
+
+PAUSED_TEXT = "Paused by an administrator."
+"""The message of an upload that waits because its template is paused."""
 
 
 def new_upload_id() -> str:
@@ -339,6 +346,7 @@ def count_application_event(upload: Upload) -> Upload:
         speed=None,
         fps=None,
         queue_position=None,
+        template_paused=False,
     )
 
 
@@ -372,7 +380,7 @@ def message(upload: Upload) -> Message:
         "stage": state.stage,
         "progress": round(state.progress, 1),
         "stageProgress": round(state.stage_progress, 1),
-        "message": upload.text,
+        "message": PAUSED_TEXT if upload.template_paused else upload.text,
         "filename": upload.filename,
         "metadata": {**upload.metadata, **({"path": upload.folder} if upload.folder else {})},
         "bytesReceived": upload.bytes_received,
@@ -384,6 +392,8 @@ def message(upload: Upload) -> Message:
         "fps": upload.fps,
         "queuePosition": upload.queue_position,
     }
+    if upload.template_paused:
+        body["paused"] = True
     if upload.poster:
         body["poster"] = cast(Output, upload.poster)
     if upload.forecast:

@@ -15,6 +15,7 @@ from roomcast.ledger.contract import Ledger, QueueStats
 from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import periodic
 from roomcast.services.presence import Presence, WebProcess
+from roomcast.uploads.templates import Templates
 
 BOARD = "board"
 """The name of the stream's event."""
@@ -28,12 +29,18 @@ class AdminBoard:
     """Reads snapshots of the whole deployment, and sends them to its subscribers when they change."""
 
     def __init__(
-        self, ledger: Ledger, dispatch: Dispatch, presence: Presence, this_process: Callable[[], WebProcess]
+        self,
+        ledger: Ledger,
+        dispatch: Dispatch,
+        presence: Presence,
+        templates: Templates,
+        this_process: Callable[[], WebProcess],
     ) -> None:
         """`this_process` returns the current numbers of this web process, with the streams of the board."""
         self._ledger = ledger
         self._dispatch = dispatch
         self._presence = presence
+        self._templates = templates
         self._this_process = this_process
         self._queues: set[LatestQueue[Board]] = set()
         self._start_lock = asyncio.Lock()
@@ -91,7 +98,9 @@ class AdminBoard:
     async def _overview(self, stats: QueueStats) -> Overview:
         workers = await self._dispatch.live_workers()
         web_processes = await self._beat()
-        return overview_snapshot(stats, workers, web_processes, unix_time())
+        pauses = await self._ledger.administration.pauses()
+        templates = [template.name for template in self._templates]
+        return overview_snapshot(stats, workers, web_processes, pauses, templates, unix_time())
 
     async def _beat(self) -> list[WebProcess]:
         counts = self._this_process()

@@ -10,7 +10,7 @@ from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import BOARD, AdminBoard
 from roomcast.http.admin.listing import FILTER_PARAMETERS, ORDER_PARAMETER, list_uploads, parse_filter, parse_order
 from roomcast.http.admin.schema import Board, Overview, UploadRows
-from roomcast.http.admin.view import upload_row
+from roomcast.http.admin.view import pause_entries, paused_templates, upload_row
 from roomcast.http.errors import status_of
 from roomcast.http.middleware import ADMIN_PATH, viewer_of
 from roomcast.http.operations import (
@@ -55,13 +55,19 @@ class AdminRoutes(RouteGroup):
     """`/admin` and `/api/admin/…`."""
 
     def __init__(
-        self, board: AdminBoard, ledger: Ledger, streams: Streams, authenticator: Authenticator, proxies: TrustedProxies
+        self,
+        access: AdminAccess,
+        board: AdminBoard,
+        ledger: Ledger,
+        streams: Streams,
+        authenticator: Authenticator,
+        proxies: TrustedProxies,
     ) -> None:
         self._board = board
         self._ledger = ledger
         self._streams = streams
         self._authenticator = authenticator
-        self._access = AdminAccess(authenticator)
+        self._access = access
         self._proxies = proxies
         self._html = page_file("admin/admin.html").read_text()
 
@@ -118,7 +124,8 @@ class AdminRoutes(RouteGroup):
             limit=parse_limit(query.get("limit")),
             now=unix_time(),
         )
-        rows = [upload_row(upload) for upload in found.uploads]
+        pauses = pause_entries(await self._ledger.administration.pauses())
+        rows = [upload_row(upload, paused_templates(pauses)) for upload in found.uploads]
         return json_response(UploadRows(uploads=rows, cursor=found.cursor, complete=found.complete))
 
     @Operation(

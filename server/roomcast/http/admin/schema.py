@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
+from roomcast.ledger.contract import PauseTarget
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import (
     ApplicationStep,
@@ -37,6 +42,8 @@ class UploadRow(Shape):
     error: UploadError | None
     canRetry: bool
     """Whether a retry can succeed: the upload has failed, and its source is stored."""
+    paused: bool
+    """Whether it waits because its template is paused."""
 
 
 class UploadRows(Shape):
@@ -58,6 +65,8 @@ class Queue(Shape):
     delayed: int
     """Retries that are not due yet, which `depth` does not count."""
     byTemplate: dict[str, int]
+    paused: int
+    """Uploads of paused templates, which neither `depth` nor `byTemplate` counts."""
 
 
 class WorkerLease(Shape):
@@ -79,6 +88,8 @@ class WorkerProcess(Shape):
     process: str
     workers: int
     """How many it runs; 0 if it has stopped reporting."""
+    paused: bool
+    """Whether it finishes what it does and takes nothing else."""
     leases: list[WorkerLease]
 
 
@@ -143,10 +154,32 @@ class Statuses(Shape):
     """Of `error`."""
 
 
+class PauseEntry(Shape):
+    """A pause that an administrator has ordered."""
+
+    type: PauseTarget
+    name: Annotated[str, Field(examples=["hero-video"])]
+    """A template or a worker process; `*` means all worker processes, also those that start later."""
+    by: str
+    """The administrator's user id."""
+    since: Timestamp
+    uploads: int
+    """How many wait because of it."""
+
+
+class Pauses(Shape):
+    """All pauses."""
+
+    paused: list[PauseEntry]
+
+
 class Overview(Shape):
     """The state of the whole deployment."""
 
     now: Timestamp
+    templates: list[str]
+    """The names of all templates."""
+    paused: list[PauseEntry]
     queue: Queue
     workers: Workers
     web: list[WebListeners]

@@ -3,54 +3,93 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from roomcast.http.admin.schema import Board, FailureGroup, Overview, Statuses, UploadRow, WorkerLease, WorkerProcess
-from roomcast.ledger.contract import LeasedUpload, QueueStats
+from roomcast.http.admin.schema import (
+    Board,
+    FailureGroup,
+    Overview,
+    PauseEntry,
+    Statuses,
+    UploadRow,
+    WorkerLease,
+    WorkerProcess,
+)
+from roomcast.ledger.contract import EVERY_WORKER, AdminPause, LeasedUpload, QueueStats
 from roomcast.services.deletion import is_retryable
 from roomcast.services.presence import WebProcess
 from roomcast.uploads.lifecycle import Stage, Status
-from roomcast.uploads.model import Upload, timestamp
+from roomcast.uploads.model import PAUSED_TEXT, Upload, timestamp
 
 RECENT_SECONDS = 3600.0
 """How far back terminal uploads are counted."""
 
 
 def overview_snapshot(
-    stats: QueueStats, workers: Mapping[str, int], web_processes: Sequence[WebProcess], now: float
+    stats: QueueStats,
+    workers: Mapping[str, int],
+    web_processes: Sequence[WebProcess],
+    pauses: Sequence[AdminPause],
+    templates: Iterable[str],
+    now: float,
 ) -> Overview:
     """Return the overview. `workers` is the number of workers by process."""
+    paused = sum(one.uploads for one in pauses)
     age = None if stats.waiting_since is None else round(max(0.0, now - stats.waiting_since), 1)
     return {
         "now": timestamp(now),
+        "templates": sorted(templates),
+        "paused": pause_entries(pauses),
         "queue": {
             "depth": sum(stats.waiting.values()),
             "oldestAge": age,
             "delayed": stats.delayed,
             "byTemplate": dict(sorted(stats.waiting.items())),
+            "paused": paused,
         },
         "workers": {
             "total": sum(workers.values()),
             "busy": len(stats.leased),
-            "processes": _processes(stats.leased, workers),
+            "processes": _processes(stats.leased, workers, pauses),
         },
         "web": [{"process": one.process, "sockets": one.sockets, "streams": one.streams} for one in web_processes],
-        "statuses": _statuses(stats),
+        "statuses": _statuses(stats, paused),
         "failures": {"lastHour": stats.outcomes[Stage.FAILED], "groups": _groups(stats.failures)},
     }
+
+
+def pause_entries(pauses: Sequence[AdminPause]) -> list[PauseEntry]:
+    """Return pauses as JSON."""
+    return [
+        {
+            "type": one.target,
+            "name": one.name,
+            "by": one.by,
+            "since": timestamp(one.since),
+            "uploads": one.uploads,
+        }
+        for one in pauses
+    ]
 
 
 def board_snapshot(overview: Overview, newest: Sequence[Upload], leased: Sequence[LeasedUpload]) -> Board:
     """Return the board with the newest uploads, and older ones that a worker processes. Partial uploads of tus are left
     out, because the final upload shows their bytes."""
     uploads = {upload.id: upload for upload in (*newest, *(one.upload for one in leased))}
-    rows = [upload_row(upload) for upload in uploads.values() if not upload.is_partial]
+    paused = paused_templates(overview["paused"])
+    rows = [upload_row(upload, paused) for upload in uploads.values() if not upload.is_partial]
     return {"overview": overview, "uploads": rows}
 
 
-def upload_row(upload: Upload) -> UploadRow:
-    """Return an upload's row in the list."""
+def paused_templates(pauses: Sequence[PauseEntry]) -> set[str]:
+    """Return the names of the templates that are paused."""
+    return {one["name"] for one in pauses if one["type"] == "template"}
+
+
+def upload_row(upload: Upload, paused: Collection[str]) -> UploadRow:
+    """Return an upload's row in the list. `paused` are the names of the paused templates."""
     state = upload.state
+    is_paused = state.stage is Stage.QUEUED and upload.template in paused
     return {
         "uploadId": upload.id,
         "owner": upload.owner,
@@ -59,7 +98,7 @@ def upload_row(upload: Upload) -> UploadRow:
         "status": state.status,
         "stage": state.stage,
         "progress": round(state.progress, 1),
-        "message": upload.text,
+        "message": PAUSED_TEXT if is_paused else upload.text,
         "attempt": state.attempt,
         "bytesReceived": upload.bytes_received,
         "bytesExpected": upload.bytes_expected,
@@ -69,15 +108,20 @@ def upload_row(upload: Upload) -> UploadRow:
         "updatedAt": timestamp(upload.updated_at),
         "error": upload.error,
         "canRetry": is_retryable(upload),
+        "paused": is_paused,
     }
 
 
-def _processes(leased: Sequence[LeasedUpload], workers: Mapping[str, int]) -> list[WorkerProcess]:
+def _processes(
+    leased: Sequence[LeasedUpload], workers: Mapping[str, int], pauses: Sequence[AdminPause]
+) -> list[WorkerProcess]:
     names = sorted({*workers, *(one.holder for one in leased)})
+    paused = {one.name for one in pauses if one.target == "worker"}
     return [
         {
             "process": name,
             "workers": workers.get(name, 0),
+            "paused": not paused.isdisjoint({name, EVERY_WORKER}),
             "leases": [_lease(one) for one in leased if one.holder == name],
         }
         for name in names
@@ -97,13 +141,13 @@ def _lease(leased: LeasedUpload) -> WorkerLease:
     }
 
 
-def _statuses(stats: QueueStats) -> Statuses:
+def _statuses(stats: QueueStats, paused: int) -> Statuses:
     """Count by status. An active upload that no worker processes is `starting`."""
     leased = Counter(one.upload.state.status for one in stats.leased)
     compressing, uploading = leased[Status.COMPRESSING], leased[Status.UPLOADING]
     return {
         "starting": stats.active - compressing - uploading,
-        "waiting": sum(stats.waiting.values()) + stats.delayed,
+        "waiting": sum(stats.waiting.values()) + stats.delayed + paused,
         "compressing": compressing,
         "uploading": uploading,
         "completed": stats.outcomes[Stage.DONE],

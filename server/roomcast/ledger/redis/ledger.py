@@ -41,6 +41,7 @@ from roomcast.ledger.contract import (
     new_token,
     too_many,
 )
+from roomcast.ledger.redis.administration import RedisAdministration
 from roomcast.ledger.redis.listing import RedisListing
 from roomcast.ledger.redis.progress_batcher import ProgressBatcher
 from roomcast.ledger.redis.pubsub import PubSub
@@ -122,6 +123,7 @@ class RedisLedger:
         self._time = self.scripts.time
         self._queue = RedisQueue(self.scripts)
         self._listing = RedisListing(self.scripts)
+        self.administration = RedisAdministration(self.scripts)
         self._ticks = ProgressBatcher(self.scripts)
         self._pubsub = PubSub(client, queue_channel=self.scripts.key("queue-moved"))
         # The latest snapshot of each upload claimed through this object: its holder need not read before it writes.
@@ -368,13 +370,15 @@ class RedisLedger:
         """Return the upload with its queue position, and the bodies of its events after `since`."""
         reply = await self.scripts.run(READ, upload_id, "" if since is None else since)
         view = self._snapshot(reply).view
-        _, _, _, position, bodies = reply
-        return replace(view, queue_position=position) if position else view, bodies
+        *_, position, bodies, paused = reply
+        if position or paused:
+            view = replace(view, queue_position=position, template_paused=bool(paused))
+        return view, bodies
 
     async def _claim_first(self, holder: str, seconds: float) -> Claim | None:
         change = Change(Entered(Stage.FETCHING), "A worker has taken it")
         set_aside: set[str] = set()
-        reply = await self.scripts.run(CLAIM_NEXT, "", "")
+        reply = await self.scripts.run(CLAIM_NEXT, "", "", holder)
         while reply[0] == b"next":
             first = self._snapshot(reply)
             try:
@@ -384,11 +388,11 @@ class RedisLedger:
                     raise
                 set_aside.add(first.upload.id)
                 await self._write(first.unreadable(Precondition.FREE))
-                reply = await self.scripts.run(CLAIM_NEXT, "", "")
+                reply = await self.scripts.run(CLAIM_NEXT, "", "", holder)
                 continue
             token = new_token(holder, self._time.now())
-            event = (*event_arguments(upload), entry_of(upload))
-            reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, token, repr(seconds), *event)
+            event = (token, repr(seconds), *event_arguments(upload), entry_of(upload))
+            reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, holder, *event)
             if reply[0] == b"claimed":
                 now = self._synced(reply)
                 self._notify_observers(first.upload, upload)

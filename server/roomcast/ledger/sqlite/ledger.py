@@ -32,6 +32,7 @@ from roomcast.ledger.contract import (
     new_token,
     too_many,
 )
+from roomcast.ledger.sqlite.administration import SqliteAdministration, is_worker_paused
 from roomcast.ledger.sqlite.listing import as_cursor, listing_query, parse_cursor
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
@@ -44,6 +45,7 @@ from roomcast.ledger.sqlite.tables import (
     StoredUpload,
     WrittenEvent,
     delete_uploads,
+    is_template_paused,
     parse_upload,
     queue_positions,
     queue_stats,
@@ -98,6 +100,7 @@ class SqliteLedger:
         self.database = SqliteDatabase(
             path, partial(migrate_sqlite, earlier_records=path.with_name("assemblies.sqlite3"))
         )
+        self.administration = SqliteAdministration(self.database, clock, self._notify_queue_moved)
 
     async def create(
         self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
@@ -119,21 +122,18 @@ class SqliteLedger:
         await self.database.read(lambda connection: _check_create(connection, uploads, in_flight))
 
     async def get(self, upload_id: str) -> Upload:
-        return self._with_latest_tick(
-            *await self.database.read(lambda connection: self._read_upload(connection, upload_id))
-        )
+        return self._with_latest_tick(await self.database.read(lambda connection: self._view(connection, upload_id)))
 
     async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
-        def work(connection: sqlite3.Connection) -> tuple[Upload, int | None, list[bytes]]:
+        def work(connection: sqlite3.Connection) -> tuple[Upload, list[bytes]]:
             query = "SELECT body FROM events WHERE upload_id = ? AND seq > ? ORDER BY seq"
-            return *self._read_upload(connection, upload_id), [
-                body for (body,) in connection.execute(query, (upload_id, since))
-            ]
+            upload = self._view(connection, upload_id)
+            return upload, [body for (body,) in connection.execute(query, (upload_id, since))]
 
-        upload, position, bodies = await self.database.read(work)
+        upload, bodies = await self.database.read(work)
         gapless = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
         events = [orjson.loads(body) for body in bodies] if gapless else []
-        return Replay(self._with_latest_tick(upload, position), events, gapless)
+        return Replay(self._with_latest_tick(upload), events, gapless)
 
     async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
         def work(connection: sqlite3.Connection) -> dict[str, int]:
@@ -233,6 +233,8 @@ class SqliteLedger:
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
         def work(connection: sqlite3.Connection) -> tuple[Claim | None, list[WrittenEvent]]:
             now, events = self._clock(), list[WrittenEvent]()
+            if is_worker_paused(connection, holder):
+                return None, events
             while first := connection.execute(QUEUE + " LIMIT 1", {"now": now}).fetchone():
                 row = read_row(connection, first[0])
                 events.append(self._settle(connection, row, Change(Entered(Stage.FETCHING), "A worker has taken it")))
@@ -393,19 +395,26 @@ class SqliteLedger:
         queue_moved = any(notice.event and notice.message["stage"] in _QUEUE_STAGES for notice in notices)
         for listener in tuple(self._listeners) if notices else ():
             listener.on_changes(notices)
-            if queue_moved:
-                listener.on_queue_moved()
+        if queue_moved:
+            self._notify_queue_moved()
 
-    def _read_upload(self, connection: sqlite3.Connection, upload_id: str) -> tuple[Upload, int | None]:
-        """Return the stored upload, and its queue position if it is queued."""
+    def _notify_queue_moved(self) -> None:
+        for listener in tuple(self._listeners):
+            listener.on_queue_moved()
+
+    def _view(self, connection: sqlite3.Connection, upload_id: str) -> Upload:
+        """Return the stored upload, with its position in the queue, or the pause of its template, if it is queued."""
         upload = read_row(connection, upload_id).upload
-        queued = upload.stage is Stage.QUEUED
-        return upload, queue_positions(connection, self._clock()).get(upload_id) if queued else None
+        if upload.stage is not Stage.QUEUED:
+            return upload
+        position = queue_positions(connection, self._clock()).get(upload_id)
+        paused = position is None and is_template_paused(connection, upload.template)
+        return replace(upload, queue_position=position, template_paused=paused)
 
-    def _with_latest_tick(self, upload: Upload, position: int | None = None) -> Upload:
+    def _with_latest_tick(self, upload: Upload) -> Upload:
         """Return the upload with its latest tick applied, unless an event has come after the tick."""
         _, live = self._live.get(upload.id, ("", None))
-        return live if live is not None and live.seq == upload.seq else replace(upload, queue_position=position)
+        return live if live is not None and live.seq == upload.seq else upload
 
     def _writable_row(self, connection: sqlite3.Connection, upload_id: str, token: str | None) -> StoredUpload:
         """Return the row; raise `LeaseLost` or `WrongState` if a writer with this token must not write."""

@@ -66,6 +66,14 @@ ADDED_RECORD_TABLES = ("imports", "event_cursors", "upload_links")
 
 ADDITIONS = """
 CREATE TABLE IF NOT EXISTS unreadable_records (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS admin_pauses (
+    target TEXT NOT NULL,
+    name TEXT NOT NULL,
+    paused_by TEXT NOT NULL,
+    since REAL NOT NULL,
+    PRIMARY KEY (target, name)
+) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS paused_templates AS SELECT name FROM admin_pauses WHERE target = 'template';
 CREATE INDEX IF NOT EXISTS uploads_cleanup ON uploads (cleanup_at) WHERE cleanup_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_prunable ON uploads (finished_at)
     WHERE finished_at IS NOT NULL AND cleanup_at IS NULL

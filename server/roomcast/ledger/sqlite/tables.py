@@ -30,6 +30,9 @@ WITH waiting AS (
     SELECT id, owner, priority, queued_at,
            ROW_NUMBER() OVER (PARTITION BY owner ORDER BY priority DESC, queued_at, id) AS position
     FROM uploads WHERE stage = 'queued' AND not_before <= :now
+        AND (NOT EXISTS (SELECT 1 FROM paused_templates) OR
+             IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
+             NOT IN paused_templates)
 ), working AS (
     SELECT owner, COUNT(*) AS uploads FROM uploads
     WHERE lease_token IS NOT NULL AND stage NOT IN ('receiving', 'queued') GROUP BY owner
@@ -37,7 +40,7 @@ WITH waiting AS (
 SELECT waiting.id FROM waiting LEFT JOIN working USING (owner) LEFT JOIN owners USING (owner)
 ORDER BY position + COALESCE(working.uploads, 0), priority DESC, COALESCE(owners.served_at, 0), queued_at, waiting.id
 """
-"""The waiting uploads in the order of `WorkQueue.claim_next`."""
+"""The waiting uploads in the order of `WorkQueue.claim_next`. Records are parsed only while a template is paused."""
 
 EXPIRED_LEASES = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease_expires_at <= :now"
 EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
@@ -50,9 +53,14 @@ WHERE cleanup_at <= :now AND (:id IS NULL OR id = :id) ORDER BY cleanup_at LIMIT
 CLEANUP_CLAIMED = "SELECT 1 FROM uploads WHERE id = :id AND cleanup_at > :now"
 
 WAITING = """
-SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), ''),
-       COUNT(*), MIN(MAX(queued_at, not_before))
-FROM uploads WHERE stage = 'queued' AND not_before <= :now GROUP BY 1
+SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
+       AS template, COUNT(*), MIN(MAX(queued_at, not_before))
+FROM uploads WHERE stage = 'queued' AND not_before <= :now AND template NOT IN paused_templates GROUP BY 1
+"""
+PAUSED_UPLOADS = """
+SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
+       AS template, COUNT(*)
+FROM uploads WHERE stage = 'queued' AND not_before <= :now AND template IN paused_templates GROUP BY 1
 """
 DELAYED = "SELECT COUNT(*) FROM uploads WHERE stage = 'queued' AND not_before > :now"
 ACTIVE = "SELECT COUNT(*) FROM uploads WHERE finished_at IS NULL"
@@ -130,6 +138,12 @@ def set_aside(connection: sqlite3.Connection, upload_id: str, now: float) -> Wri
 def queue_positions(connection: sqlite3.Connection, now: float) -> dict[str, int]:
     """Map the id of every waiting upload to its position in the queue, from 1, in order."""
     return {upload_id: position for position, (upload_id,) in enumerate(connection.execute(QUEUE, {"now": now}), 1)}
+
+
+def is_template_paused(connection: sqlite3.Connection, template: str) -> bool:
+    """Return whether the queued uploads of a template are paused."""
+    query = "SELECT 1 FROM admin_pauses WHERE target = 'template' AND name = ?"
+    return connection.execute(query, (template,)).fetchone() is not None
 
 
 def write_event(

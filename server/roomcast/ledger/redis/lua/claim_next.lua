@@ -1,6 +1,7 @@
 -- Lease the first upload of the queue and write its event, if it is the one that the caller computed the event for
 -- (`id`, `seq`). Otherwise return the first upload, for which the caller then computes the event.
-local id, seq = ARGV[2], ARGV[3]
+local id, seq, worker = ARGV[2], ARGV[3], ARGV[4]
+if is_paused('worker', worker) or is_paused('worker', '*') then return {'paused', exact(now), false} end
 promote()
 local first, found
 while not found do
@@ -15,8 +16,8 @@ while not found do
 end
 if first ~= id or found[2] ~= seq then return {'next', exact(now), found} end
 
-local token, seconds = ARGV[4], tonumber(ARGV[5])
-local stage, next_seq, record, body, log_length, entry = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local token, seconds = ARGV[5], tonumber(ARGV[6])
+local stage, next_seq, record, body, log_length, entry = unpack(ARGV, 7)
 store(id, stage, next_seq, record, body, log_length)
 redis.call('HSET', key('upload', id), 'token', token)
 redis.call('ZADD', LEASES, exact(now + seconds), id)

@@ -9,6 +9,8 @@
 --   served               hash    owner to the time of its latest claim
 --   waiting              zset    uploads in the queues, by the time since when they wait
 --   templates            hash    template to its number of uploads in the queues
+--   pauses               hash    the pauses of administrators: `template:<name>` or `worker:<name>` to its JSON
+--   paused:<template>    zset    queued uploads of a paused template, which are in no queue, by when they were queued
 --   unfinished:<owner>   set     the owner's active uploads
 --   uploads:<owner>      zset    all uploads of the owner, by `list_member`
 --   all:<outcome>        zset    all terminal uploads of that outcome, by `list_member`; `all:unfinished`: active ones
@@ -53,9 +55,15 @@ local function update_head(owner)
   redis.call('HSET', key('head-of'), owner, head)
 end
 
+local function is_paused(target, name) return redis.call('HEXISTS', key('pauses'), target .. ':' .. name) == 1 end
+
 local function join_queue(id, entry)
-  redis.call('ZADD', key('queue', entry.owner), 0, entry.queue_member)
   local since = math.max(tonumber(entry.queue_member:match('|(.-)|')), tonumber(entry.since))
+  if is_paused('template', entry.template) then
+    redis.call('ZADD', key('paused', entry.template), exact(since), id)
+    return
+  end
+  redis.call('ZADD', key('queue', entry.owner), 0, entry.queue_member)
   redis.call('ZADD', key('waiting'), exact(since), id)
   redis.call('HINCRBY', key('templates'), entry.template, 1)
 end
@@ -63,6 +71,7 @@ end
 local function leave_queue(id, entry)
   if redis.call('ZREM', key('queue', entry.owner), entry.queue_member) == 0 then
     redis.call('ZREM', key('delayed'), id)
+    redis.call('ZREM', key('paused', entry.template), id)
     return
   end
   redis.call('ZREM', key('waiting'), id)

@@ -9,4 +9,5 @@ if since ~= '' then
   end
 end
 local queued = redis.call('HGET', key('upload', id), 'stage') == 'queued'
-return {'read', exact(now), found, queued and position(id), bodies}
+local entry = queued and entry_of(id)
+return {'read', exact(now), found, queued and position(id), bodies, entry and is_paused('template', entry.template)}
