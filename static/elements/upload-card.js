@@ -285,19 +285,13 @@ export class UploadCard extends EventTarget {
 
   #renderActions() {
     const focused = /** @type {ShadowRoot} */ (this.element.getRootNode()).activeElement;
-<<<<<<< HEAD
     const { actions } = this;
     if (!this.#dismissible) actions.delete("dismiss");
     if (!this.#deletable) actions.delete("delete");
+    if (this.#readOnly) actions.clear();
     const output = this.#downloadableOutput();
     if (output) actions.add("download");
     if (output && this.#showsResults) actions.add("show");
-=======
-    const possible = actionsOf(this.upload);
-    if (!this.#dismissible) possible.delete("dismiss");
-    if (!this.#deletable) possible.delete("delete");
-    if (this.#readOnly) possible.clear();
->>>>>>> main
     for (const button of this.#buttons()) {
       const action = /** @type {keyof typeof ICONS} */ (button.dataset.action);
       setHidden(button, !actions.has(action));

@@ -52,7 +52,7 @@ export class ReplayPlayer extends EventTarget {
     this.#live = replayed(uploadId, [], absoluteUrl);
     this.#rows.hidden = true;
     this.#root.append(this.#rows);
-    void addStyleSheets(this.#root, "base.css", "elements/elements.css").then(() => (this.#rows.hidden = false));
+    void addStyleSheets(this.#root, "base.css", "elements/elements.css", "rows/row.css").then(() => (this.#rows.hidden = false));
     Object.assign(this.#slider, { type: "range", min: "0", max: "0", step: "1" });
     this.#slider.setAttribute("aria-label", "Event");
     this.#slider.addEventListener("input", () => this.#selectIndex(Number(this.#slider.value)));
