@@ -13,9 +13,8 @@ export const CARD_MARKUP = new Markup(`
     <path class="glyph-cancelled" d="M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM6.5 17.5l11-11"/>
   </svg>
   <img class="preview" hidden>
-  <h3 class="name" part="name">
-    <span class="name-text" dir="auto"><span class="name-start"></span><span class="name-end"></span></span>
-  </h3>
+  <h3 class="name" part="name"
+    ><span class="name-text" dir="auto"><span class="name-start"></span><span class="name-end"></span></span></h3>
   <p class="percent" aria-hidden="true"><span class="percent-number"></span> <span class="percent-word"></span></p>
   <div class="progress">
     <div class="bar" part="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100">
