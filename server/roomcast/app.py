@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -80,6 +81,7 @@ from roomcast.services.listeners.event_delivery import EventDelivery
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
+from roomcast.services.start.usable import wait_until_usable
 from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
@@ -93,6 +95,9 @@ PROTOCOL_FACTORY: web.AppKey[Callable[[web.Server], ProtocolFactory]] = web.AppK
 
 DRAIN: web.AppKey[Callable[[], None]] = web.AppKey("drain")
 """Makes `/readyz` fail from now on, while everything else is served as before."""
+
+USABLE: web.AppKey[Callable[[asyncio.Event], Coroutine[Any, Any, bool]]] = web.AppKey("usable")
+"""Returns True when the storage can be used, and False if the event is set before. See `wait_until_usable`."""
 
 SHUTDOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("shutdown")
 """Hands work back and closes sockets. Await it before aiohttp's own shutdown, which reads from no connection any more:
@@ -237,6 +242,7 @@ async def _build_app(
     )
     http.app[DRAIN] = http.health.drain
     http.app[SHUTDOWN] = shut_down
+    http.app[USABLE] = lambda stop: wait_until_usable(core.backends, settings.storage, stop)
     http.app.cleanup_ctx.append(clean_up)
     return http.app
 

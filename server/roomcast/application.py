@@ -116,7 +116,7 @@ class Roomcast:
         Raise `ValueError` for what is not a plain path such as `/uploads`.
         """
         from roomcast.hosting.mounting import mount_roomcast  # noqa: PLC0415
-        from roomcast.runtime.process import log_to_application  # noqa: PLC0415
+        from roomcast.runtime.logs.configuration import log_to_application  # noqa: PLC0415
 
         settings = self._with_prefix(prefix)
         if not settings.server.prefix:

@@ -210,6 +210,10 @@ class StorageError(RoomcastError):
     code = Code.STORAGE_ERROR
 
 
+class Unavailable(StorageError):
+    """A server of the storage cannot be used. Whoever raises it reports that to the server's `Availability`."""
+
+
 class UnreadableRecord(RoomcastError):
     """What is stored about an upload or an assembly is damaged."""
 

@@ -1,5 +1,6 @@
 /** Immutable copies of uploads and connections, as the components of frameworks need them. */
 export type Aggregate = import("../client/aggregate.js").Aggregate;
+export type Transfer = import("../client/transfer-meter.js").Transfer;
 export type ConnectionState = import("../client/connection.js").ConnectionState;
 export type Roomcast = import("../client/connection.js").Roomcast;
 export type Upload = import("../client/upload.js").Upload;
@@ -29,7 +30,11 @@ export type UploadSnapshot = {
      * An error of this client; errors of the processing are in `state.error`.
      */
     error: RoomcastError | null;
-    sending: "no" | "waiting" | "now" | "paused";
+    sending: "no" | "waiting" | "now" | "interrupted" | "paused";
+    /**
+     * How far the bytes of the file are, while they are sent or received.
+     */
+    transfer: Transfer | null;
     needsFile: boolean;
     pausable: boolean;
 };
@@ -42,6 +47,7 @@ export type UploadsSnapshot = {
     connection: ConnectionState;
 };
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
+/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
 /** @typedef {import("../client/connection.js").ConnectionState} ConnectionState */
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
@@ -57,7 +63,8 @@ export type UploadsSnapshot = {
  * @property {Status | null} status          That of `state`.
  * @property {number} progress               That of `state`: 0–100, overall.
  * @property {RoomcastError | null} error    An error of this client; errors of the processing are in `state.error`.
- * @property {"no" | "waiting" | "now" | "paused"} sending
+ * @property {"no" | "waiting" | "now" | "interrupted" | "paused"} sending
+ * @property {Transfer | null} transfer      How far the bytes of the file are, while they are sent or received.
  * @property {boolean} needsFile
  * @property {boolean} pausable
  *

@@ -1,6 +1,7 @@
 /** Immutable copies of uploads and connections, as the components of frameworks need them. */
 
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
+/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
 /** @typedef {import("../client/connection.js").ConnectionState} ConnectionState */
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
@@ -17,7 +18,8 @@
  * @property {Status | null} status          That of `state`.
  * @property {number} progress               That of `state`: 0–100, overall.
  * @property {RoomcastError | null} error    An error of this client; errors of the processing are in `state.error`.
- * @property {"no" | "waiting" | "now" | "paused"} sending
+ * @property {"no" | "waiting" | "now" | "interrupted" | "paused"} sending
+ * @property {Transfer | null} transfer      How far the bytes of the file are, while they are sent or received.
  * @property {boolean} needsFile
  * @property {boolean} pausable
  *
@@ -37,6 +39,7 @@ export const NO_UPLOAD = Object.freeze({
   progress: 0,
   error: null,
   sending: "no",
+  transfer: null,
   needsFile: false,
   pausable: false,
 });
@@ -49,6 +52,7 @@ export const NO_UPLOADS = Object.freeze({
     active: 0,
     completed: 0,
     failed: 0,
+    cancelled: 0,
     progress: 0,
     bytesReceived: 0,
     bytesExpected: 0,
@@ -64,10 +68,10 @@ export const NO_UPLOADS = Object.freeze({
 /** Return a copy of the upload; the same one as before if nothing has changed. @param {Upload | null} upload */
 export function snapshotOf(upload) {
   if (!upload) return NO_UPLOAD;
-  const { id, file, state, error, sending, needsFile, pausable } = upload;
+  const { id, file, state, error, sending, transfer, needsFile, pausable } = upload;
   const progress = state?.progress ?? 0;
   const status = state?.status ?? null;
-  const snapshot = { upload, id, file, state, status, progress, error, sending, needsFile, pausable };
+  const snapshot = { upload, id, file, state, status, progress, error, sending, transfer, needsFile, pausable };
   return unlessEqual(uploadSnapshots, upload, Object.freeze(snapshot));
 }
 

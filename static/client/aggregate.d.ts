@@ -10,18 +10,19 @@
  * @property {{size: number} | null} file
  *
  * @typedef {object} Aggregate
- * @property {number} total           `active + completed + failed`
+ * @property {number} total           `active + completed + failed + cancelled`
  * @property {number} active          Uploads that have not ended, including those that are paused or that wait for an
  *   access token or for their file.
  * @property {number} completed
- * @property {number} failed          Includes cancelled uploads, and those that this client stopped sending.
+ * @property {number} failed          Includes uploads that this client stopped sending.
+ * @property {number} cancelled
  * @property {number} progress        0–100, weighted by file size; an upload of unknown size has the average weight. It
  *   never falls while the set of uploads is the same, and is 100 only when all have completed.
  * @property {number} bytesReceived   As reported by the server.
  * @property {number} bytesExpected   Of the uploads whose size is known.
  * @property {number | null} eta      Seconds until the last upload is done; null unless each active one has an ETA.
  * @property {Status | null} status   While any upload is active, the status of the one that is furthest behind; then
- *   `error` if any failed, else `completed`. Null when there are no uploads.
+ *   `error` if any failed or was cancelled, else `completed`. Null when there are no uploads.
  */
 export type Message = import("../protocol/messages.js").Message;
 export type Status = import("../protocol/messages.js").Status;
@@ -39,7 +40,7 @@ export type Tracked = {
 };
 export type Aggregate = {
     /**
-     * `active + completed + failed`
+     * `active + completed + failed + cancelled`
      */
     total: number;
     /**
@@ -49,9 +50,10 @@ export type Aggregate = {
     active: number;
     completed: number;
     /**
-     * Includes cancelled uploads, and those that this client stopped sending.
+     * Includes uploads that this client stopped sending.
      */
     failed: number;
+    cancelled: number;
     /**
      * 0–100, weighted by file size; an upload of unknown size has the average weight. It
      * never falls while the set of uploads is the same, and is 100 only when all have completed.
@@ -71,7 +73,7 @@ export type Aggregate = {
     eta: number | null;
     /**
      * While any upload is active, the status of the one that is furthest behind; then
-     * `error` if any failed, else `completed`. Null when there are no uploads.
+     * `error` if any failed or was cancelled, else `completed`. Null when there are no uploads.
      */
     status: Status | null;
 };

@@ -10,21 +10,24 @@
  * @property {{size: number} | null} file
  *
  * @typedef {object} Aggregate
- * @property {number} total           `active + completed + failed`
+ * @property {number} total           `active + completed + failed + cancelled`
  * @property {number} active          Uploads that have not ended, including those that are paused or that wait for an
  *   access token or for their file.
  * @property {number} completed
- * @property {number} failed          Includes cancelled uploads, and those that this client stopped sending.
+ * @property {number} failed          Includes uploads that this client stopped sending.
+ * @property {number} cancelled
  * @property {number} progress        0–100, weighted by file size; an upload of unknown size has the average weight. It
  *   never falls while the set of uploads is the same, and is 100 only when all have completed.
  * @property {number} bytesReceived   As reported by the server.
  * @property {number} bytesExpected   Of the uploads whose size is known.
  * @property {number | null} eta      Seconds until the last upload is done; null unless each active one has an ETA.
  * @property {Status | null} status   While any upload is active, the status of the one that is furthest behind; then
- *   `error` if any failed, else `completed`. Null when there are no uploads.
+ *   `error` if any failed or was cancelled, else `completed`. Null when there are no uploads.
  */
 
 const MAX_UNTIL_COMPLETED = 99.9;
+const CANCELLED_STAGES = new Set(["cancelled", "deleted"]);
+const CANCELLED_CODES = new Set(["CANCELLED", "DELETED"]);
 const ORDER = /** @type {const} */ (["starting", "compressing", "uploading"]);
 
 /**
@@ -35,9 +38,10 @@ const ORDER = /** @type {const} */ (["starting", "compressing", "uploading"]);
  * @returns {Aggregate}
  */
 export function aggregateOf(uploads, previous = 0) {
-  const outcomes = uploads.map(terminalStatusOf);
+  const outcomes = uploads.map(endOf);
   const completed = outcomes.filter((outcome) => outcome === "completed").length;
-  const failed = outcomes.filter((outcome) => outcome === "error").length;
+  const failed = outcomes.filter((outcome) => outcome === "failed").length;
+  const cancelled = outcomes.filter((outcome) => outcome === "cancelled").length;
   const active = uploads.filter((_, index) => outcomes[index] === null);
   const allCompleted = uploads.length > 0 && completed === uploads.length;
   return {
@@ -45,21 +49,25 @@ export function aggregateOf(uploads, previous = 0) {
     active: active.length,
     completed,
     failed,
+    cancelled,
     progress: allCompleted ? 100 : Math.min(Math.max(weightedProgress(uploads), previous), MAX_UNTIL_COMPLETED),
     bytesReceived: sum(uploads.map(({ state }) => state?.bytesReceived ?? 0)),
     bytesExpected: sum(uploads.map((upload) => sizeOf(upload) ?? 0)),
     eta: longest(active.map(({ state }) => state?.eta ?? null)),
-    status: statusOf(active, completed, failed),
+    status: statusOf(active, completed, failed + cancelled),
   };
 }
 
-/** @param {Tracked} upload @returns {"completed" | "error" | null} null while the upload is active */
-function terminalStatusOf({ state, error }) {
-  if (state?.status === "completed" || state?.status === "error") return state.status;
-  return error && error.code !== "UNAUTHENTICATED" ? "error" : null;
+/** @param {Tracked} upload @returns {"completed" | "failed" | "cancelled" | null} null while the upload is active */
+function endOf({ state, error }) {
+  if (state?.status === "completed") return "completed";
+  if (state?.status === "error") return CANCELLED_STAGES.has(state.stage) ? "cancelled" : "failed";
+  if (!error || error.code === "UNAUTHENTICATED") return null;
+  return CANCELLED_CODES.has(error.code) ? "cancelled" : "failed";
 }
 
-/** @param {readonly Tracked[]} active @param {number} completed @param {number} failed @returns {Status | null} */
+/** @param {readonly Tracked[]} active @param {number} completed @param {number} failed   With those that were cancelled.
+ * @returns {Status | null} */
 function statusOf(active, completed, failed) {
   if (active.length) {
     const statuses = new Set(active.map(({ state }) => state?.status ?? "starting"));

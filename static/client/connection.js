@@ -266,7 +266,7 @@ export class Roomcast extends EventTarget {
   /** @param {any} cause */
   #connectFailed(cause) {
     if (this.#closed || this.#socket.active) return; // not reached: socket.io-client tries again by itself
-    const error = this.#reportUnauthenticated(errorFromResponse(cause.data));
+    const error = this.#reportUnauthenticated(this.#http.withTokenRefusal(errorFromResponse(cause.data)));
     if (error.code !== "UNAUTHENTICATED") this.#connectAfter(REFUSED_MS);
   }
 
@@ -287,6 +287,10 @@ export class Roomcast extends EventTarget {
    * @param {Event} event
    */
   #networkChanged = ({ type }) => {
+    for (const upload of this.#uploads) {
+      if (type === "offline") upload.networkLost();
+      else upload.connectionRestored();
+    }
     if (this.#socket?.connected === (type === "offline")) this.#reconnect();
   };
 
@@ -350,7 +354,7 @@ export class Roomcast extends EventTarget {
         throw networkError(cause);
       });
     if (ack?.ok) return ack;
-    throw this.#reportUnauthenticated(errorFromResponse(ack?.error));
+    throw this.#reportUnauthenticated(this.#http.withTokenRefusal(errorFromResponse(ack?.error)));
   }
 
   // --- HTTP -------------------------------------------------------------------------------------------------------
@@ -369,7 +373,9 @@ export class Roomcast extends EventTarget {
   async #resumableSender(file, uploadId) {
     const tus = this.#tus ?? (await loadTus());
     const path = `api/tus/${encodeURIComponent(uploadId)}`;
-    return tus && ((/** @type {AbortSignal} */ signal) => sendResumable(tus, file, path, this.#http, signal));
+    /** @type {import("./upload.js").ResumableSender} */
+    const send = (signal, onProgress) => sendResumable(tus, file, path, this.#http, signal, onProgress);
+    return tus && send;
   }
 
   /** Dispatch `unauthenticated` if the error says so. @param {RoomcastError} error @returns {RoomcastError} */
@@ -381,7 +387,10 @@ export class Roomcast extends EventTarget {
   /** @param {ConnectionState} state */
   #setState(state) {
     if (state === this.#state) return;
+    const before = this.#state;
     this.#state = state;
+    if (state === "reconnecting") for (const upload of this.#uploads) upload.connectionLost();
+    if (before === "reconnecting") for (const upload of this.#uploads) upload.connectionRestored();
     this.dispatchEvent(new Event("statechange"));
   }
 }

@@ -27,6 +27,7 @@ export class Fallback {
   /** Aborted when the socket is back. */ #run = new AbortController();
   /** @type {Map<Upload, Stream>} */ #streams = new Map();
   #noStreamsUntil = 0;
+  /** When the server may be asked whether it answers. */ #nextProbe = 0;
 
   /**
    * @param {Http} http
@@ -44,6 +45,7 @@ export class Fallback {
     this.stop();
     this.#run = new AbortController();
     this.#noStreamsUntil = 0;
+    this.#nextProbe = 0;
     this.#schedule(GRACE_MS);
   }
 
@@ -75,12 +77,21 @@ export class Fallback {
     const polled = open.filter((upload) => !this.#streams.has(upload));
     const before = polled.map(({ state }) => state?.updatedAt);
     const reached = await Promise.all(polled.map((upload) => upload.refresh()));
+    if (open.length === 0) await this.#probe(signal);
     if (signal.aborted) return;
     if ([...this.#streams.values()].some(({ active }) => active)) this.#onState("streaming");
     else if (polled.length) this.#onState(reached.some(Boolean) ? "polling" : "reconnecting");
     const changed = polled.some(({ state }, index) => state?.updatedAt !== before[index]);
     const reset = changed || delay === GRACE_MS || polled.length === 0;
     this.#schedule(reset ? POLL_MS.first : Math.min(delay * 1.5, POLL_MS.last));
+  }
+
+  /** Find out whether the server answers, while there is no upload to ask for. @param {AbortSignal} signal */
+  async #probe(signal) {
+    if (Date.now() < this.#nextProbe) return;
+    this.#nextProbe = Date.now() + POLL_MS.last;
+    const { ok } = await fetch(this.#http.url("api/config"), { signal: AbortSignal.timeout(POLL_MS.last) }).catch(() => ({ ok: false }));
+    if (!signal.aborted) this.#onState(ok ? "polling" : "reconnecting");
   }
 
   /** @param {Upload[]} open */

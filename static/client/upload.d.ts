@@ -1,6 +1,7 @@
 import { RoomcastError } from "../protocol/errors.js";
 export type Message = import("../protocol/messages.js").Message;
-export type ResumableSender = (signal: AbortSignal) => Promise<void>;
+export type Transfer = import("./transfer-meter.js").Transfer;
+export type ResumableSender = (signal: AbortSignal, onProgress: (sent: number) => void) => Promise<void>;
 export type UploadHost = {
     /**
      * Waits until the file may be sent.
@@ -49,11 +50,12 @@ export declare class Upload extends EventTarget {
     /** An error of this client; errors of the processing are in `state.error`. @type {RoomcastError | null} */
     error: RoomcastError | null;
     /**
-     * Whether this client is sending the file: not at all, waiting for a slot, now, or paused.
+     * Whether this client is sending the file: not at all, waiting for a slot, now, interrupted until the connection is
+     * back, or paused.
      *
-     * @type {"no" | "waiting" | "now" | "paused"}
+     * @type {"no" | "waiting" | "now" | "interrupted" | "paused"}
      */
-    sending: "no" | "waiting" | "now" | "paused";
+    sending: "no" | "waiting" | "now" | "interrupted" | "paused";
     /** Whether the server waits for bytes that this client can only send when `send(file)` is called. */
     needsFile: boolean;
     /** Whether a join has not been answered yet. */
@@ -84,6 +86,10 @@ export declare class Upload extends EventTarget {
     };
     /** Whether `pause` is possible: no bytes that were sent may be lost by it. */
     get pausable(): boolean;
+    /** How far the bytes of the file are; null unless they are being sent or received. @returns {Transfer | null} */
+    get transfer(): Transfer | null;
+    /** When an interrupted transfer is tried again, in milliseconds since 1970; null unless `sending` is `interrupted`. */
+    get retryAt(): number | null;
     /** Resolves with the completed message; rejects with a `RoomcastError` when the upload fails or is cancelled. */
     get finished(): Promise<import("../protocol/messages.js").Message>;
     /** Reserve an upload, or resume an earlier one of the same file, join its room and send the file. Never rejects. */
@@ -118,4 +124,10 @@ export declare class Upload extends EventTarget {
     joined(state: Message, events: Message[]): void;
     /** Record that this client cannot go on with the upload. @param {RoomcastError} error */
     fail(error: RoomcastError): void;
+    /** Interrupt sending, because the browser has lost the network. */
+    networkLost(): void;
+    /** Remember that the connection was lost. */
+    connectionLost(): void;
+    /** Go on at once with what the loss of the connection has interrupted. */
+    connectionRestored(): void;
 }

@@ -1,12 +1,16 @@
 import { RoomcastError, asRoomcastError, cancelledError } from "../protocol/errors.js";
 import { judge, positionAfter, positionAt } from "../protocol/message-order.js";
 import { isTerminal, withAbsoluteUrls } from "../protocol/messages.js";
-import { sendDirect } from "./direct-upload.js";
+import { FileSender } from "./file-sender.js";
 import { addUnfinished, isAbandoned, removeUnfinished, unfinishedUploadId, withUploadLock } from "./resume-store.js";
 
 /** @typedef {import("../protocol/messages.js").Message} Message */
+/** @typedef {import("./transfer-meter.js").Transfer} Transfer */
 
-/** @typedef {(signal: AbortSignal) => Promise<void>} ResumableSender   Sends until aborted; can be called again. */
+/**
+ * @typedef {(signal: AbortSignal, onProgress: (sent: number) => void) => Promise<void>} ResumableSender
+ *   Sends until aborted, and reports how many bytes of the file have been sent; can be called again.
+ */
 
 /**
  * @typedef {object} UploadHost   The operations that an upload needs from its connection.
@@ -31,7 +35,6 @@ import { addUnfinished, isAbandoned, removeUnfinished, unfinishedUploadId, withU
  * @property {boolean} settled
  */
 
-const SINGLE_REQUEST_BYTES = 1024 * 1024; // up to this size one request is faster than the two of a resumable upload
 const GONE = new Set(["NOT_FOUND", "DELETED", "FORBIDDEN"]);
 const DELETED = new Set(["NOT_FOUND", "DELETED"]);
 const BACKOFF_MS = { first: 2_000, last: 15_000 }; // between reservations while the server has too many uploads
@@ -52,9 +55,10 @@ export class Upload extends EventTarget {
   /** An error of this client; errors of the processing are in `state.error`. @type {RoomcastError | null} */
   error = null;
   /**
-   * Whether this client is sending the file: not at all, waiting for a slot, now, or paused.
+   * Whether this client is sending the file: not at all, waiting for a slot, now, interrupted until the connection is
+   * back, or paused.
    *
-   * @type {"no" | "waiting" | "now" | "paused"}
+   * @type {"no" | "waiting" | "now" | "interrupted" | "paused"}
    */
   sending = "no";
   /** Whether the server waits for bytes that this client can only send when `send(file)` is called. */
@@ -69,12 +73,14 @@ export class Upload extends EventTarget {
   /** @type {boolean} */ #direct;
   /** The bucket's URLs, until the file has been sent there. @type {import("./direct-upload.js").DirectTarget | null} */
   #directTarget = null;
-  #resumable = false;
   #checkingForFile = false;
   #lastApplicationEvent = "";
   /** @type {import("../protocol/message-order.js").Position} */ #position;
   /** @type {Message[]} */ #receivedWhileJoining = [];
   /** @type {AbortController} */ #sender = new AbortController();
+  /** @type {FileSender} */ #fileSender;
+  /** The value since the last change, so that a snapshot of it stays equal. @type {{current: Transfer | null} | null} */
+  #transfer = null;
   /** @type {Deferred<Message>} */ #outcome = deferred();
 
   /**
@@ -86,6 +92,10 @@ export class Upload extends EventTarget {
     super();
     this.addedAt = addedAt ?? Date.now();
     this.#host = host;
+    this.#fileSender = new FileSender(host, this, (sending) => {
+      this.sending = sending;
+      this.#changed();
+    });
     this.id = id ?? null;
     this.file = file ?? null;
     this.#type = type;
@@ -108,7 +118,18 @@ export class Upload extends EventTarget {
 
   /** Whether `pause` is possible: no bytes that were sent may be lost by it. */
   get pausable() {
-    return this.sending === "waiting" || (this.sending === "now" && this.#resumable);
+    return this.sending === "waiting" || (this.sending === "now" && this.#fileSender.resumable);
+  }
+
+  /** How far the bytes of the file are; null unless they are being sent or received. @returns {Transfer | null} */
+  get transfer() {
+    this.#transfer ??= { current: this.#currentTransfer() };
+    return this.#transfer.current;
+  }
+
+  /** When an interrupted transfer is tried again, in milliseconds since 1970; null unless `sending` is `interrupted`. */
+  get retryAt() {
+    return this.#fileSender.retryAt;
   }
 
   /** Resolves with the completed message; rejects with a `RoomcastError` when the upload fails or is cancelled. */
@@ -236,6 +257,7 @@ export class Upload extends EventTarget {
   /** Apply the acknowledgement of a join. @param {Message} state @param {Message[]} events */
   joined(state, events) {
     this.joining = false;
+    if (this.sending !== "now") this.#fileSender.meter.restart();
     this.#applyAll([...events, state, ...this.#receivedWhileJoining.splice(0)]);
   }
 
@@ -245,6 +267,22 @@ export class Upload extends EventTarget {
     this.sending = "no";
     this.#outcome.reject(error);
     this.#changed();
+  }
+
+  /** Interrupt sending, because the browser has lost the network. */
+  networkLost() {
+    this.#fileSender.networkLost();
+  }
+
+  /** Remember that the connection was lost. */
+  connectionLost() {
+    this.#fileSender.connectionLost();
+  }
+
+  /** Go on at once with what the loss of the connection has interrupted. */
+  connectionRestored() {
+    this.#fileSender.connectionRestored();
+    if (this.sending === "no" && this.file && this.error?.code === "NETWORK") void this.start();
   }
 
   // --- sending ----------------------------------------------------------------------------------------------------
@@ -320,20 +358,11 @@ export class Upload extends EventTarget {
     }
   }
 
-  /** Send the bytes to the bucket, in chunks, or in one request. @param {AbortSignal} signal @returns {Promise<any>} */
-  async #sendBytes(signal) {
-    const file = /** @type {File} */ (this.file);
+  /** Send the bytes to the bucket or to the server. @param {AbortSignal} signal @returns {Promise<any>} */
+  #sendBytes(signal) {
     const target = this.#directTarget;
     this.#directTarget = null; // a retry sends the file to the server
-    this.#resumable = false;
-    if (target) return sendDirect(file, target, this.#host.request, signal);
-    const id = /** @type {string} */ (this.id);
-    const send = file.size > SINGLE_REQUEST_BYTES ? await this.#host.resumableSender(file, id) : null;
-    this.#resumable = send !== null;
-    if (!send) return this.#host.request("PUT", `${this.path}/content`, file, signal);
-    this.#changed();
-    await send(signal);
-    return { state: await this.#host.request("GET", this.path) };
+    return this.#fileSender.send(target, signal);
   }
 
   /** Stop, because another tab was given the file and sends it. */
@@ -380,7 +409,9 @@ export class Upload extends EventTarget {
     this.#position = positionAfter(message);
     if (isReceiving(message, this.state)) this.needsFile = false;
     const state = withAbsoluteUrls(message, this.#host.absoluteUrl);
+    if (state.stage === "receiving") this.#fileSender.meter.received(state.bytesReceived ?? 0);
     this.state = state;
+    this.#transfer = null;
     if (state.stage !== "receiving") this.#allReceived();
     else if (!this.file) void this.#checkForFile();
     this.#settle(state);
@@ -429,7 +460,15 @@ export class Upload extends EventTarget {
     this.#outcome.reject(new RoomcastError(error.code, error.message, { retryable: error.retryable }));
   }
 
+  /** @returns {Transfer | null} */
+  #currentTransfer() {
+    const { state, file, sending } = this;
+    if (state ? state.stage !== "receiving" : sending === "no") return null;
+    return this.#fileSender.meter.transfer(state?.bytesReceived ?? 0, state?.bytesExpected ?? file?.size ?? null);
+  }
+
   #changed() {
+    this.#transfer = null;
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,5 +1,6 @@
-/** Derives what a row shows from the state of an upload. Pure. */
+/** Derives what a row shows from the state of an upload. */
 
+/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
@@ -12,6 +13,7 @@
  * @property {string[]} facts      Such as the speed, the remaining time or the saved bytes.
  * @property {string} attempt
  * @property {string} problem
+ * @property {Transfer | null} transfer   How far the bytes of the file are, while they are sent or received.
  */
 
 /** @typedef {"" | "waiting" | "receiving" | "reading" | "compressing" | "storing"} Activity */
@@ -40,25 +42,33 @@ export function viewOf(upload, locale, rejection = "") {
   if (!upload) return view("failed", locale.notUploaded, { problem: rejection });
   const { state, error } = upload;
   const saved = state?.element?.saved;
-  const facts = saved ? [locale.saved(saved.percent)] : [];
-  if (state?.status === "completed") return view("done", locale.completed, { facts });
+  if (state?.status === "completed") {
+    return view("done", locale.completed, { facts: saved ? [locale.saved(saved.percent)] : [] });
+  }
   if (state?.stage === "cancelled" || state?.stage === "deleted") return view("cancelled", locale.stage(state.stage));
   if (state?.status === "error") {
-    return view("failed", locale.failed, { problem: locale.error(state.error ?? { ...state, code: "INTERNAL" }) });
+    return view("failed", locale.failed, { problem: locale.failure(state.error ?? { ...state, code: "INTERNAL" }) });
   }
   if (error) return viewOfClientError(upload, error, locale);
+  const { transfer, retryAt } = upload;
   if (upload.needsFile) {
-    return view("waiting", locale.needsFile, { problem: locale.fileMissing(locale.filename(upload)) });
+    return view("waiting", locale.needsFile, { problem: locale.restMissing(locale.filename(upload), transfer), transfer });
   }
   if (upload.sending === "paused") {
-    return view("waiting", locale.paused, { facts: state ? locale.progressFacts(state) : [] });
+    return view("waiting", locale.paused, { facts: transfer ? locale.transferFacts(transfer) : [], transfer });
+  }
+  if (upload.sending === "interrupted" && transfer) {
+    const seconds = retryAt === null || isOffline() ? null : (retryAt - Date.now()) / 1000;
+    return view("waiting", locale.waitingForConnection, { facts: locale.interruptionFacts(transfer, seconds), transfer });
   }
   if (upload.sending === "waiting") return view("waiting", locale.waiting);
   if (!state) return view("waiting", upload.sending === "now" ? locale.stage("receiving") : locale.loading);
-  const attempt = state.attempt > 1 ? locale.attempt(state.attempt, state) : "";
+  const again = state.retried ? locale.startedAgain : locale.attempt(state.attempt, state);
+  const attempt = state.attempt > 1 ? again : "";
   const tone = state.stage === "queued" ? "waiting" : "busy";
   const activity = ACTIVITIES[state.stage] ?? "";
-  return view(tone, locale.stage(state.stage), { facts: locale.progressFacts(state), attempt, activity });
+  const facts = transfer ? locale.transferFacts(transfer) : locale.progressFacts(state);
+  return view(tone, locale.stage(state.stage), { facts, attempt, activity, transfer });
 }
 
 /** @typedef {"pause" | "resume" | "cancel" | "retry" | "choose" | "delete" | "dismiss"} Action */
@@ -114,12 +124,19 @@ export function outcomeOf({ id, state, error }) {
 function viewOfClientError({ state }, error, locale) {
   if (error.code === "CANCELLED") return view("cancelled", locale.cancelled);
   if (error.code === "DELETED") return view("cancelled", locale.stage("deleted"));
-  if (error.code === "UNAUTHENTICATED") return view("waiting", locale.needsToken);
+  if (error.code === "UNAUTHENTICATED") {
+    return view("waiting", error.tokenRefused ? locale.tokenRefused : locale.needsToken);
+  }
   const title = state ? locale.interrupted : locale.notUploaded;
   return view("failed", error.code === "NETWORK" ? title : locale.failed, { problem: locale.error(error) });
 }
 
 /** @param {UploadView["tone"]} tone @param {string} title @param {Partial<UploadView>} [more] @returns {UploadView} */
 function view(tone, title, more = {}) {
-  return { tone, activity: tone === "waiting" ? "waiting" : "", title, facts: [], attempt: "", problem: "", ...more };
+  return { tone, activity: tone === "waiting" ? "waiting" : "", title, facts: [], attempt: "", problem: "", transfer: null, ...more };
+}
+
+/** Return whether the browser knows that it has no network. */
+function isOffline() {
+  return globalThis.navigator?.onLine === false;
 }

@@ -3,14 +3,25 @@
  * be refused, without a wait.
  *
  * @typedef {import("../locale/create-locale.js").Locale} Locale
- * @typedef {{name: string, kind: "video" | "image" | "auto" | "file"}} Template
- * @typedef {{maxUploadBytes?: number, templates?: Template[], openMode?: boolean, maxFiles?: number}} Config
+ * @typedef {{name: string, title: string, kind: "video" | "image" | "auto" | "file", maxBytes: number, builtIn: boolean}} Template
+ * @typedef {{video: string[], image: string[], audio: string[]}} Formats
+ * @typedef {import("./media-measures.js").Measures} Measures
+ *
+ * @typedef {object} Config   What the server answers; empty if it is not available.
+ * @property {number} [maxUploadBytes]
+ * @property {number} [maxDurationSeconds]   Of a video or an audio file.
+ * @property {number} [maxPixels]            Of an image.
+ * @property {Formats} [formats]             The accepted formats, the usual ones first.
+ * @property {Template[]} [templates]
+ * @property {boolean} [openMode]
  */
 
 import { ENGLISH } from "../locale/en.js";
 import { mediaTypeOf } from "../shared/media-type.js";
 
 const TIMEOUT_MS = 5_000;
+const LEAST_BYTES_PER_SECOND = 500; // of compressed speech; no media lasts as long as the limit in fewer bytes
+const LEAST_BYTES_PER_PIXEL = 0.02; // of a compressed photograph
 
 /** Return the configuration of a connection's server, or an empty one if it is not available.
  * @param {{url: string, token: string | undefined}} roomcast @returns {Promise<Config>} */
@@ -31,13 +42,67 @@ export async function fetchConfig({ url, token }) {
  * @returns {string | null}
  */
 export function rejectionReason(file, { maxUploadBytes }, template, locale = ENGLISH) {
-  if (maxUploadBytes && file.size > maxUploadBytes) return locale.tooLarge(file.size, maxUploadBytes);
-  if (template?.kind === "file") return null;
+  const limit = template?.maxBytes ?? maxUploadBytes;
+  const isTooLarge = limit && file.size > limit;
+  const tooLarge = () => locale.tooLarge(roundedUp(file.size), limit ?? 0);
+  if (template?.kind === "file") return isTooLarge ? tooLarge() : null;
   const mediaType = mediaTypeOf(file);
   if (mediaType === null) return locale.notMedia;
+  if (template && template.kind !== "auto" && template.kind !== mediaType) {
+    return locale.wrongForTemplate(template.title, template.kind);
+  }
   if (file.size === 0) return locale.emptyFile;
-  const wrong = template && template.kind !== "auto" && template.kind !== mediaType;
-  return wrong ? locale.wrongForTemplate(template.name, template.kind) : null;
+  return isTooLarge ? tooLarge() : null;
+}
+
+/**
+ * Return the kind of measures that a media file has to be refused for, or null if it has too few bytes to exceed them.
+ *
+ * @param {File} file @param {Config} config @returns {"video" | "image" | null}
+ */
+export function neededMeasures(file, { maxDurationSeconds = Infinity, maxPixels = Infinity }) {
+  const mediaType = mediaTypeOf(file);
+  const least = mediaType === "video" ? maxDurationSeconds * LEAST_BYTES_PER_SECOND : maxPixels * LEAST_BYTES_PER_PIXEL;
+  return file.size > least ? mediaType : null;
+}
+
+/**
+ * Return the reason why the server would refuse a media file with these measures, or null.
+ *
+ * @param {Measures} measures @param {Config} config @param {Locale} [locale]
+ * @returns {string | null}
+ */
+export function measuredReason({ seconds, pixels }, { maxDurationSeconds, maxPixels }, locale = ENGLISH) {
+  if (seconds && maxDurationSeconds && seconds > maxDurationSeconds) return locale.tooLong(seconds, maxDurationSeconds);
+  return pixels && maxPixels && pixels > maxPixels ? locale.tooManyPixels(pixels, maxPixels) : null;
+}
+
+/**
+ * Return what is accepted, for people: the usual formats and the largest size; empty if the server has not said it.
+ *
+ * @param {Config} config @param {Template | undefined} template @param {Locale} locale
+ */
+export function acceptedText({ formats, maxUploadBytes }, template, locale) {
+  const limit = template?.maxBytes ?? maxUploadBytes;
+  if (!formats || !limit) return "";
+  const { video, image, audio } = formats;
+  const size = locale.format.limit(limit);
+  switch (template?.kind) {
+    case "file":
+      return locale.intake.acceptedUpTo(size);
+    case "video":
+      return locale.intake.accepted([...video.slice(0, 4), ...audio.slice(0, 2)].join(locale.comma), size);
+    case "image":
+      return locale.intake.accepted(image.slice(0, 5).join(locale.comma), size);
+    default:
+      return locale.intake.accepted([...video.slice(0, 3), ...image.slice(0, 3), ...audio.slice(0, 1)].join(locale.comma), size);
+  }
+}
+
+/** Return a size that is shown as more than any limit below it, with three digits. @param {number} bytes */
+function roundedUp(bytes) {
+  const step = 10 ** Math.max(Math.floor(Math.log10(bytes)) - 2, 0);
+  return Math.ceil(bytes / step) * step;
 }
 
 /**
@@ -52,23 +117,4 @@ export function isAccepted({ name, type }, accept) {
     return pattern.endsWith("/*") ? type.startsWith(pattern.slice(0, -1)) : type === pattern;
   };
   return patterns.length === 0 || patterns.some(matches);
-}
-
-/**
- * Return what was dropped or pasted: files, and folders, which browsers list as unreadable files.
- *
- * @param {DataTransfer} transfer @returns {{files: File[], folders: File[]}}
- */
-export function transferredFiles({ items }) {
-  /** @type {{files: File[], folders: File[]}} */ const found = { files: [], folders: [] };
-  for (const item of items) {
-    const file = item.kind === "file" ? item.getAsFile() : null;
-    if (file) found[item.webkitGetAsEntry?.()?.isDirectory ? "folders" : "files"].push(file);
-  }
-  return found;
-}
-
-/** Return whether files are dragged, and not text. @param {DragEvent} event */
-export function hasFiles({ dataTransfer }) {
-  return dataTransfer?.types.includes("Files") ?? false;
 }

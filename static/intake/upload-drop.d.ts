@@ -2,6 +2,8 @@
 import { ConnectedElement } from "../elements/connected-element.js";
 export type Roomcast = import("../client/connection.js").Roomcast;
 export type Upload = import("../client/upload.js").Upload;
+export type Config = import("./checks.js").Config;
+export type Given = import("./given-files.js").Given;
 export type Target = HTMLElement & {
     roomcast?: Roomcast;
     refuse?: (file: File, reason: string) => void;
@@ -27,7 +29,8 @@ export declare class UploadDrop extends ConnectedElement {
     /** @param {Roomcast | null} roomcast */
     set roomcast(roomcast: Roomcast | null);
     /**
-     * Send files, as if they had been dropped. Those that would be refused are reported and not sent.
+     * Send files, as if they had been dropped. Those that would be refused are reported and not sent; of those that are in
+     * the list already, the person is asked whether they are sent again.
      *
      * @param {Iterable<File>} files
      * @returns {Promise<Upload[]>} the uploads that were started

@@ -2,11 +2,18 @@
 
 import { ConnectedElement, defineElement } from "../elements/connected-element.js";
 import { connections } from "../elements/upload-progress-list.js";
-import { Markup, setHidden, setText } from "../shared/dom.js";
-import { fetchConfig, hasFiles, isAccepted, rejectionReason, transferredFiles } from "./checks.js";
+import { Markup, setText } from "../shared/dom.js";
+import { defaultServer } from "../shared/server.js";
+import { acceptedText, fetchConfig } from "./checks.js";
+import { acceptChosen, acceptFromButtons } from "./file-sources.js";
+import { givenFiles, hasFiles, readTransfer, withPastedNames } from "./given-files.js";
+import { Notices } from "./notices.js";
+import { sendFiles } from "./send-files.js";
 
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
+/** @typedef {import("./checks.js").Config} Config */
+/** @typedef {import("./given-files.js").Given} Given */
 /** @typedef {HTMLElement & {roomcast?: Roomcast, refuse?: (file: File, reason: string) => void}} Target */
 
 const MARKUP = new Markup(`
@@ -19,20 +26,28 @@ const MARKUP = new Markup(`
       </svg>
       <span id="text"><span id="lead"></span> <span id="or"></span> <span class="button primary" id="choose" part="button"></span></span>
     </slot>
-    <span id="hint" part="hint"><slot name="hint"></slot></span>
+    <span id="hint" part="hint"><slot name="hint"><span id="accepted"></span></slot></span>
   </label>
-  <p id="problem" part="problem" role="status" hidden></p>
+  <div id="sources" part="sources">
+    <button class="button quiet" id="folder" part="button" type="button"></button>
+    <button class="button quiet" id="photo" part="button" type="button"></button>
+    <button class="button quiet" id="video" part="button" type="button"></button>
+  </div>
+  <div id="notices"></div>
 </div>`);
 
 export class UploadDrop extends ConnectedElement {
   static observedAttributes = ["for", "accept", "type", "disabled", "server"];
 
   /** The number of nested elements that files are dragged over. */ #depth = 0;
+  /** What the server accepts, once it has said so. @type {Config} */ #config = {};
   #internals = this.attachInternals();
+  #notices;
 
   constructor() {
     const properties = ["accept", "disabled", "htmlFor", "type"];
-    super({ markup: MARKUP, styles: ["intake/upload-drop.css"], properties, connections });
+    super({ markup: MARKUP, styles: ["intake/notices.css", "intake/upload-drop.css"], properties, connections });
+    this.#notices = new Notices(this.child("notices"), () => this.locale);
     this.#listen();
   }
 
@@ -83,31 +98,14 @@ export class UploadDrop extends ConnectedElement {
   }
 
   /**
-   * Send files, as if they had been dropped. Those that would be refused are reported and not sent.
+   * Send files, as if they had been dropped. Those that would be refused are reported and not sent; of those that are in
+   * the list already, the person is asked whether they are sent again.
    *
    * @param {Iterable<File>} files
    * @returns {Promise<Upload[]>} the uploads that were started
    */
-  async send(files) {
-    const wanted = [...files];
-    setHidden(this.child("problem"), true);
-    if (this.disabled || wanted.length === 0 || !this.emit("upload-files", wanted, true)) return [];
-    const { roomcast, type } = this;
-    const config = await fetchConfig(roomcast);
-    const template = config.templates?.find(({ name }) => name === type);
-    const uploads = [];
-    for (const file of wanted) {
-      const accepted = isAccepted(file, this.accept);
-      const reason = accepted ? rejectionReason(file, config, template, this.locale) : this.locale.notAccepted;
-      if (reason) {
-        this.#refuse(file, reason);
-      } else {
-        const upload = roomcast.upload(file, { type: type || undefined });
-        uploads.push(upload);
-        this.emit("upload-started", upload);
-      }
-    }
-    return uploads;
+  send(files) {
+    return this.#send(givenFiles(files));
   }
 
   focus() {
@@ -121,6 +119,7 @@ export class UploadDrop extends ConnectedElement {
   /** @protected */
   attach() {
     this.#render();
+    void this.#showLimits();
   }
 
   /** @protected */
@@ -131,13 +130,14 @@ export class UploadDrop extends ConnectedElement {
   // --- input ------------------------------------------------------------------------------------------------------
 
   #listen() {
-    const input = this.#input;
-    input.addEventListener("change", () => {
-      const files = [...(input.files ?? [])];
-      input.value = ""; // otherwise choosing the same file again would fire no event
-      void this.send(files);
+    const onGiven = (/** @type {Promise<Given>} */ given) => void given.then((read) => this.#send(read));
+    acceptChosen(this.#input, onGiven);
+    acceptFromButtons(["folder", "photo", "video"].map((id) => this.child(id)), onGiven);
+    this.addEventListener("paste", ({ clipboardData }) => {
+      if (!clipboardData?.types.includes("Files")) return;
+      const named = (/** @type {Given} */ given) => withPastedNames(given, this.locale.intake.pastedPicture);
+      onGiven(readTransfer(clipboardData).then(named));
     });
-    this.addEventListener("paste", ({ clipboardData }) => clipboardData && this.#sendTransferred(clipboardData));
     this.addEventListener("dragenter", (event) => hasFiles(event) && this.#setDepth(this.#depth + 1));
     this.addEventListener("dragleave", (event) => hasFiles(event) && this.#setDepth(this.#depth - 1));
     this.addEventListener("dragover", (event) => {
@@ -150,24 +150,53 @@ export class UploadDrop extends ConnectedElement {
       if (!event.dataTransfer || !hasFiles(event)) return;
       event.preventDefault();
       event.stopPropagation(); // a page that accepts files everywhere would send them twice
-      this.#sendTransferred(event.dataTransfer);
+      onGiven(readTransfer(event.dataTransfer));
     });
   }
 
-  /** @param {DataTransfer} transfer */
-  #sendTransferred(transfer) {
-    const { files, folders } = transferredFiles(transfer);
-    void this.send(files);
-    if (!this.disabled) for (const folder of folders) this.#refuse(folder, this.locale.folder);
+  /** @param {Given} given @returns {Promise<Upload[]>} */
+  async #send(given) {
+    const files = given.files.map(({ file }) => file);
+    if (this.disabled || (files.length > 0 && !this.emit("upload-files", files, true))) return [];
+    const { accept, locale, roomcast, type } = this;
+    /** @type {string[]} */ const refused = [];
+    return sendFiles(given, {
+      accept,
+      locale,
+      roomcast,
+      type,
+      notices: this.#notices,
+      config: () => this.#loadConfig(roomcast),
+      refuse: (file, reason) => this.#refuse(file, reason, refused),
+      started: (upload) => this.emit("upload-started", upload),
+    });
+  }
+
+  /** Show what the server accepts; that creates no connection. */
+  async #showLimits() {
+    const target = this.htmlFor ? document.getElementById(this.htmlFor) : null;
+    const server = this.server || target?.getAttribute("server");
+    const url = server ? new URL(server, document.baseURI).href : defaultServer().href;
+    await this.#loadConfig(this.hasAssignedConnection ? this.roomcast : { url, token: undefined });
+  }
+
+  /** @param {{url: string, token: string | undefined}} server */
+  async #loadConfig(server) {
+    this.#config = await fetchConfig(server);
+    this.#render();
+    return this.#config;
   }
 
   /** Report a file that is not sent: in the list, or below the zone if there is none.
-   * @param {File} file @param {string} reason */
-  #refuse(file, reason) {
+   * @param {File} file @param {string} reason @param {string[]} before   What was reported below the zone, of this drop. */
+  #refuse(file, reason, before) {
     const target = this.#target();
-    if (target?.refuse) target.refuse(file, reason);
-    else setText(this.child("problem"), this.locale.rejected(file.name, reason));
-    setHidden(this.child("problem"), Boolean(target?.refuse));
+    if (target?.refuse) {
+      target.refuse(file, reason);
+    } else {
+      before.push(this.locale.rejected(file.name, reason));
+      this.#notices.warn(before.join(" "));
+    }
     this.emit("upload-refused", { file, reason });
   }
 
@@ -191,6 +220,7 @@ export class UploadDrop extends ConnectedElement {
 
   #render() {
     const { locale, disabled } = this;
+    const { chooseFolder, recordVideo, takePhoto } = locale.intake;
     const input = this.#input;
     input.accept = this.accept;
     input.disabled = disabled;
@@ -199,6 +229,13 @@ export class UploadDrop extends ConnectedElement {
     setText(this.child("or"), locale.or);
     setText(this.child("choose"), locale.chooseFiles);
     this.child("choose").setAttribute("aria-disabled", String(disabled));
+    const template = this.#config.templates?.find(({ name }) => name === this.type);
+    setText(this.child("accepted"), this.accept ? "" : acceptedText(this.#config, template, locale));
+    for (const [id, text] of Object.entries({ folder: chooseFolder, photo: takePhoto, video: recordVideo })) {
+      const button = /** @type {HTMLButtonElement} */ (this.child(id));
+      setText(button, text);
+      button.disabled = disabled;
+    }
   }
 }
 

@@ -60,7 +60,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   or: "أو",
   chooseFiles: "اختيار ملفات",
   emptyFile: "الملف فارغ.",
-  folder: "لا يمكن رفع المجلدات. افتح المجلد واختر الملفات الموجودة فيه.",
   notAccepted: "لا تُقبل هنا الملفات من هذا النوع.",
   notMedia: "هذا الملف ليس فيديو ولا صورة ولا ملفًا صوتيًا.",
 
@@ -186,16 +185,10 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
     token: "رمز الوصول",
     tokenHint: "يتطلب هذا الخادم المصادقة. يُحفظ الرمز لعلامة التبويب هذه فقط.",
     useToken: "استخدام الرمز",
-    tokenNeeded: "يتطلب هذا الخادم رمز وصول.",
 
     newUploads: "رفع ملفات جديدة",
     fileTypes: "فيديو وصور وملفات صوتية",
-    fileTypesUpTo: (limit) => `فيديو وصور وملفات صوتية، بحجم يصل إلى ${limit} لكل ملف`,
-    template: "القالب",
-    templateForFiles: (template) => `${isolate(template)}: أي ملف، يُحفظ دون تغيير`,
-    templateForMedia: (template) => `${isolate(template)}: فيديو وصور`,
-    templateForVideos: (template) => `${isolate(template)}: فيديو فقط`,
-    templateForImages: (template) => `${isolate(template)}: صور فقط`,
+    template: "ما الغرض منه؟",
 
     steps: "خطوات المعالجة",
     received: "الاستلام والتحقّق",

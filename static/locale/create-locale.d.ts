@@ -1,6 +1,8 @@
 /** Completes the texts of a language by those that are composed of others. Pure. */
 export type Aggregate = import("../client/aggregate.js").Aggregate;
 export type Upload = import("../client/upload.js").Upload;
+export type Transfer = import("../client/transfer-meter.js").Transfer;
+export type Summary = import("../elements/summary.js").Summary;
 export type Element = import("../protocol/messages.js").Element;
 export type Message = import("../protocol/messages.js").Message;
 export type Output = import("../protocol/messages.js").Output;
@@ -10,9 +12,14 @@ export type ComposedTexts = ReturnType<typeof composedTexts>;
 export type Locale = Texts & ComposedTexts;
 /** Return the locale of a language. @param {Texts & Partial<Locale>} texts @returns {Locale} */
 export declare function createLocale(texts: Texts & Partial<Locale>): Locale;
-/** Return the locale of a language; a text that is missing there is English.
- * @param {Texts} english @param {Partial<Omit<Texts, "page">> & {page: Partial<Texts["page"]>}} texts */
-export declare function createTranslation(english: Texts, texts: Partial<Omit<Texts, "page">> & {
+/**
+ * Return the locale of a language; a text that is missing there is English.
+ *
+ * @param {Texts} english
+ * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
+ */
+export declare function createTranslation(english: Texts, texts: Partial<Omit<Texts, "intake" | "page">> & {
+    intake?: Partial<Texts["intake"]>;
     page: Partial<Texts["page"]>;
 }): Locale;
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
@@ -23,6 +30,16 @@ declare function composedTexts(current: () => Locale): {
     bytes: (bytes: number) => string;
     /** How much of a file has arrived, in bytes. @param {number} received @param {number | null} expected */
     received(received: number, expected: number | null): string;
+    /** The share of a file that has been sent. @param {Transfer} transfer @returns {string} */
+    sentShare: ({ percent }: Transfer) => string;
+    /** The facts while a file is sent: bytes, speed, remaining time. Unknown ones are omitted.
+     * @param {Transfer} transfer @returns {string[]} */
+    transferFacts({ sent, total, bytesPerSecond, secondsLeft }: Transfer): string[];
+    /** The facts while sending is interrupted: what the server has, and the seconds until the next try.
+     * @param {Transfer} transfer @param {number | null} seconds   Null if only the connection is waited for. */
+    interruptionFacts({ sent, total }: Transfer, seconds: number | null): string[];
+    /** The numbers of rows by what they do, such as “1 compressing, 4 done”. @param {Summary} summary @returns {string} */
+    rowSummary({ counts }: Summary): string;
     /** The remaining time, in steps that grow with it, so that it does not flicker. @param {number} seconds */
     eta(seconds: number): string;
     /** A speed relative to real time. @param {number} speed */
@@ -33,11 +50,19 @@ declare function composedTexts(current: () => Locale): {
     stage: (stage: Stage) => string;
     /** The name of an upload. @param {Upload} upload @returns {string} */
     filename: ({ file, state }: Upload) => string;
-    /** The sentence for an error. @param {{code: string, message: string}} error */
+    /** The sentence for an error. @param {{code: string, message: string}} error @returns {string} */
     error: ({ code, message }: {
         code: string;
         message: string;
     }) => string;
+    /** The sentence for a failed upload's error, and the one that says what helps.
+     * @param {{code: string, message: string}} error @returns {string} */
+    failure(error: {
+        code: string;
+        message: string;
+    }): string;
+    /** What to do when the rest of a file is missing. @param {string} filename @param {Transfer | null} transfer */
+    restMissing(filename: string, transfer: Transfer | null): string;
     /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
      * @param {Message} state @returns {string[]} */
     progressFacts({ stage, speed, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];

@@ -2,6 +2,8 @@
 
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
 /** @typedef {import("../client/upload.js").Upload} Upload */
+/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
+/** @typedef {import("../elements/summary.js").Summary} Summary */
 /** @typedef {import("../protocol/messages.js").Element} Element */
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../protocol/messages.js").Output} Output */
@@ -16,6 +18,16 @@
  * @typedef {Texts & ComposedTexts} Locale
  */
 
+const ROW_COUNTS = /** @type {const} */ ([
+  "sending",
+  "compressing",
+  "storing",
+  "needsAction",
+  "waiting",
+  "done",
+  "failed",
+  "cancelled",
+]);
 const FORMATS = new Map([["image/webp", "WebP"], ["video/webm", "WebM"], ["audio/mp4", "M4A"]]);
 
 /** Return the locale of a language. @param {Texts & Partial<Locale>} texts @returns {Locale} */
@@ -24,17 +36,22 @@ export function createLocale(texts) {
   return locale;
 }
 
-/** Return the locale of a language; a text that is missing there is English.
- * @param {Texts} english @param {Partial<Omit<Texts, "page">> & {page: Partial<Texts["page"]>}} texts */
+/**
+ * Return the locale of a language; a text that is missing there is English.
+ *
+ * @param {Texts} english
+ * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
+ */
 export function createTranslation(english, texts) {
-  return createLocale({ ...english, ...texts, page: { ...english.page, ...texts.page } });
+  const intake = { ...english.intake, ...texts.intake };
+  return createLocale({ ...english, ...texts, intake, page: { ...english.page, ...texts.page } });
 }
 
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
 export function withTexts(locale, texts) {
   const composed = composedTexts(() => locale);
   const own = Object.fromEntries(Object.entries(locale).filter(([name]) => !(name in composed)));
-  return createLocale({ .../** @type {Texts} */ (own), ...texts });
+  return createLocale({ .../** @type {Texts} */ (own), ...texts, intake: { ...locale.intake, ...texts.intake } });
 }
 
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */
@@ -45,8 +62,38 @@ function composedTexts(current) {
 
     /** How much of a file has arrived, in bytes. @param {number} received @param {number | null} expected */
     received(received, expected) {
-      const { bytes, ofTotal } = current();
-      return expected ? ofTotal(bytes(Math.min(received, expected)), bytes(expected)) : bytes(received);
+      const { bytes, format, ofTotal } = current();
+      if (!expected) return bytes(received);
+      return ofTotal(format.bytesInUnitOf(Math.min(received, expected), expected), bytes(expected));
+    },
+
+    /** The share of a file that has been sent. @param {Transfer} transfer @returns {string} */
+    sentShare: ({ percent }) => (percent === null ? "" : current().percentSent(current().format.percent(percent))),
+
+    /** The facts while a file is sent: bytes, speed, remaining time. Unknown ones are omitted.
+     * @param {Transfer} transfer @returns {string[]} */
+    transferFacts({ sent, total, bytesPerSecond, secondsLeft }) {
+      const locale = current();
+      const facts = sent > 0 ? [locale.received(sent, total)] : [];
+      if (bytesPerSecond) facts.push(locale.format.bytesPerSecond(bytesPerSecond));
+      if (bytesPerSecond && secondsLeft !== null) facts.push(locale.eta(secondsLeft));
+      return facts;
+    },
+
+    /** The facts while sending is interrupted: what the server has, and the seconds until the next try.
+     * @param {Transfer} transfer @param {number | null} seconds   Null if only the connection is waited for. */
+    interruptionFacts({ sent, total }, seconds) {
+      const locale = current();
+      const facts = sent > 0 ? [locale.kept(locale.received(sent, total))] : [];
+      if (seconds !== null) facts.push(locale.retryIn(locale.format.time(Math.max(1, Math.ceil(seconds)), "second")));
+      return facts;
+    },
+
+    /** The numbers of rows by what they do, such as “1 compressing, 4 done”. @param {Summary} summary @returns {string} */
+    rowSummary({ counts }) {
+      const { comma, rowCounts } = current();
+      const shown = ROW_COUNTS.filter((name) => counts[name] > 0);
+      return shown.map((name) => rowCounts[name](counts[name])).join(comma);
     },
 
     /** The remaining time, in steps that grow with it, so that it does not flicker. @param {number} seconds */
@@ -71,8 +118,22 @@ function composedTexts(current) {
     /** The name of an upload. @param {Upload} upload @returns {string} */
     filename: ({ file, state }) => file?.name ?? state?.filename ?? current().untitled,
 
-    /** The sentence for an error. @param {{code: string, message: string}} error */
+    /** The sentence for an error. @param {{code: string, message: string}} error @returns {string} */
     error: ({ code, message }) => current().errors[code] ?? message,
+
+    /** The sentence for a failed upload's error, and the one that says what helps.
+     * @param {{code: string, message: string}} error @returns {string} */
+    failure(error) {
+      const { advice, error: sentence } = current();
+      return [sentence(error), ...(advice[error.code] ? [advice[error.code]] : [])].join(" ");
+    },
+
+    /** What to do when the rest of a file is missing. @param {string} filename @param {Transfer | null} transfer */
+    restMissing(filename, transfer) {
+      const { bytes, chooseForRest, fileMissing, format } = current();
+      if (!transfer || transfer.sent === 0 || transfer.total === null || transfer.percent === null) return fileMissing(filename);
+      return chooseForRest(format.percent(transfer.percent), filename, bytes(transfer.total - transfer.sent));
+    },
 
     /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
      * @param {Message} state @returns {string[]} */
@@ -86,7 +147,8 @@ function composedTexts(current) {
       const hasEta = eta !== null && eta !== undefined;
       if (hasEta) facts.push(locale.eta(eta));
       if (stage !== "compressing" || !forecast) return facts;
-      const size = locale.expectedSize(format.roughBytes(forecast.bytes));
+      const { bytes, bytesLow = bytes, bytesHigh = bytes } = forecast;
+      const size = locale.expectedSize(format.roughBytesRange(bytesLow, bytesHigh));
       return [...facts, size, ...(hasEta ? [] : [locale.expectedTime(format.roughTime(forecast.seconds))])];
     },
 
@@ -152,7 +214,8 @@ function composedTexts(current) {
         return announced(name, [insideSentence(locale.completed), ...(saved ? [locale.saved(saved.percent)] : [])].join(locale.comma));
       }
       if (state.stage === "failed") return announcedFailure(name, locale.error(state.error ?? { ...state, code: "INTERNAL" }));
-      const attempt = state.attempt > 1 ? [insideSentence(locale.attemptNumber(state.attempt))] : [];
+      const again = state.retried ? locale.startedAgain : locale.attemptNumber(state.attempt);
+      const attempt = state.attempt > 1 ? [insideSentence(again)] : [];
       return announced(name, [...attempt, insideSentence(locale.stage(state.stage))].join(locale.comma));
     },
   };

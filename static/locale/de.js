@@ -53,7 +53,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   or: "oder",
   chooseFiles: "Dateien auswählen",
   emptyFile: "Die Datei ist leer.",
-  folder: "Ordner können nicht hochgeladen werden. Öffnen Sie den Ordner und wählen Sie die Dateien darin aus.",
   notAccepted: "Dateien dieses Typs werden hier nicht angenommen.",
   notMedia: "Die Datei ist weder ein Video noch ein Bild noch eine Audiodatei.",
 
@@ -183,16 +182,10 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     token: "Zugriffstoken",
     tokenHint: "Dieser Server verlangt eine Anmeldung. Das Token wird nur für diesen Tab gespeichert.",
     useToken: "Token verwenden",
-    tokenNeeded: "Dieser Server verlangt ein Zugriffstoken.",
 
     newUploads: "Neue Uploads",
     fileTypes: "Videos, Bilder und Audiodateien",
-    fileTypesUpTo: (limit) => `Videos, Bilder und Audiodateien, jeweils bis ${limit}`,
-    template: "Vorlage",
-    templateForFiles: (template) => `${template}: beliebige Dateien, unverändert gespeichert`,
-    templateForMedia: (template) => `${template}: Videos und Bilder`,
-    templateForVideos: (template) => `${template}: nur Videos`,
-    templateForImages: (template) => `${template}: nur Bilder`,
+    template: "Wofür ist es?",
 
     steps: "Schritte der Verarbeitung",
     received: "Empfangen und geprüft",

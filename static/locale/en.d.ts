@@ -52,12 +52,12 @@ export declare const ENGLISH_TEXTS: {
     waiting: string;
     loading: string;
     needsToken: string;
+    tokenRefused: string;
     needsFile: string;
     dropFiles: string;
     or: string;
     chooseFiles: string;
     emptyFile: string;
-    folder: string;
     notAccepted: string;
     notMedia: string;
     original: string;
@@ -91,6 +91,34 @@ export declare const ENGLISH_TEXTS: {
     expectedSize: (size: string) => string;
     /** @param {string} time   Of the compression. */
     expectedTime: (time: string) => string;
+    /** @param {string} percent   Of the file. */
+    percentSent: (percent: string) => string;
+    waitingForConnection: string;
+    /** @param {string} amount   What the server has of a file while sending is interrupted. */
+    kept: (amount: string) => string;
+    /** @param {string} time */
+    retryIn: (time: string) => string;
+    /** Offers to read the file again that was being sent before a reload. */
+    continueSending: string;
+    /** Beside `continueSending`. @param {string} percent @param {string} rest   A size. */
+    continueForRest: (percent: string, rest: string) => string;
+    /** @param {string} percent @param {string} filename @param {string} rest   A size. */
+    chooseForRest: (percent: string, filename: string, rest: string) => string;
+    /** The numbers of rows, by what they do. */
+    rowCounts: {
+        sending: (count: number) => string;
+        compressing: (count: number) => string;
+        storing: (count: number) => string;
+        waiting: (count: number) => string;
+        needsAction: (count: number) => string;
+        done: (count: number) => string;
+        failed: (count: number) => string;
+        cancelled: (count: number) => string;
+    };
+    /** Instead of the number of the attempt, when a person has started the upload over. */
+    startedAgain: string;
+    /** What helps after an error, by its code. @type {Record<string, string>} */
+    advice: Record<string, string>;
     /** @param {number} attempt */
     attemptNumber: (attempt: number) => string;
     /** @param {number} attempt @param {Message} state */
@@ -107,6 +135,10 @@ export declare const ENGLISH_TEXTS: {
     wrongFile: (size: number) => string;
     /** @param {number} size @param {number} limit   In bytes. */
     tooLarge: (size: number, limit: number) => string;
+    /** @param {number} seconds @param {number} limit   In seconds. */
+    tooLong: (seconds: number, limit: number) => string;
+    /** @param {number} pixels @param {number} limit */
+    tooManyPixels: (pixels: number, limit: number) => string;
     /** @param {string} template @param {string} kind   The files that the template is for: `video` or `image`. */
     wrongForTemplate: (template: string, kind: string) => string;
     /** The dialog's title. @param {Aggregate} aggregate @returns {string} */
@@ -135,6 +167,40 @@ export declare const ENGLISH_TEXTS: {
     announcedFailure: (filename: string, reason: string) => string;
     /** The announcement of a file that was not uploaded. @param {string} filename @param {string} reason   A sentence. */
     rejected: (filename: string, reason: string) => string;
+    /** The texts of the places where files are given. */
+    intake: {
+        chooseFolder: string;
+        takePhoto: string;
+        recordVideo: string;
+        skip: string;
+        sendAgain: string;
+        /** The name of a picture from the clipboard, without its suffix. @param {string} time   Such as 2026-11-28 14.05.33. */
+        pastedPicture: (time: string) => string;
+        /** The question before a file is sent that is in the list. @param {string} filename */
+        sendAgainQuestion: (filename: string) => string;
+        /** The question before several such files are sent. @param {number} count   At least two. */
+        sendSeveralAgainQuestion: (count: number) => string;
+        /** @param {number} count @param {string} names */
+        hiddenFilesSkipped: (count: number, names: string) => string;
+        /** Files in a folder of another type. @param {number} count @param {string} names */
+        otherFilesSkipped: (count: number, names: string) => string;
+        /** At the end of a list of names. @param {number} count */
+        moreNames: (count: number) => string;
+        /** @param {string} folder */
+        emptyFolder: (folder: string) => string;
+        /** @param {string} folder @param {number} limit */
+        folderTooLarge: (folder: string, limit: number) => string;
+        /** @param {string} folder @param {number} limit */
+        folderTooDeep: (folder: string, limit: number) => string;
+        /** @param {string} name   Of a file or a folder. */
+        unreadable: (name: string) => string;
+        /** What is shown while files are dragged over the page. @param {number} count   Of files; zero if it is unknown. */
+        dropToSend: (count: number) => string;
+        /** What is accepted. @param {string} formats   Names of formats. @param {string} limit   A size. */
+        accepted: (formats: string, limit: string) => string;
+        /** What is accepted where every format is. @param {string} limit   A size. */
+        acceptedUpTo: (limit: string) => string;
+    };
     /** The texts of the demo page; those in its HTML are the same. */
     page: {
         heading: string;
@@ -143,6 +209,10 @@ export declare const ENGLISH_TEXTS: {
         connecting: string;
         live: string;
         polling: string;
+        tokenMissing: string;
+        tokenMissingNote: string;
+        tokenRefused: string;
+        tokenRefusedNote: string;
         pollingNote: string;
         reconnecting: string;
         reconnectingNote: string;
@@ -151,20 +221,27 @@ export declare const ENGLISH_TEXTS: {
         token: string;
         tokenHint: string;
         useToken: string;
-        tokenNeeded: string;
         newUploads: string;
         fileTypes: string;
-        /** @param {string} limit   A size. */
-        fileTypesUpTo: (limit: string) => string;
         template: string;
-        /** @param {string} template */
-        templateForFiles: (template: string) => string;
-        /** @param {string} template */
-        templateForMedia: (template: string) => string;
-        /** @param {string} template */
-        templateForVideos: (template: string) => string;
-        /** @param {string} template */
-        templateForImages: (template: string) => string;
+        /** The title of a template, with what it accepts. @param {{title: string, kind: string}} template */
+        templateTitle: ({ title, kind }: {
+            title: string;
+            kind: string;
+        }) => string;
+        /** The titles of built-in templates, by their name. @type {Record<string, string>} */
+        builtInTemplates: Record<string, string>;
+        notifyMe: string;
+        notificationsOn: string;
+        notificationsBlocked: string;
+        /** The page's title while uploads are active. @param {string} percent */
+        titleActive: (percent: string) => string;
+        /** The page's title when uploads have ended. @param {string} result   Such as “3 done”. */
+        titleEnded: (result: string) => string;
+        /** @param {number} count   Of uploads. */
+        done: (count: number) => string;
+        /** @param {number} count   Of uploads. */
+        failed: (count: number) => string;
         steps: string;
         received: string;
         compressed: string;

@@ -13,6 +13,12 @@ const format = new Formats("en", { symbols: { second: "s", minute: "min", hour: 
 const { bytes, isolate } = format;
 
 const uploads = format.plural({ one: "# upload", other: "# uploads" });
+const hiddenFiles = format.plural({ one: "# hidden file was skipped", other: "# hidden files were skipped" });
+const otherFiles = format.plural({
+  one: "# file that is not a video, an image or an audio file was skipped",
+  other: "# files that are not videos, images or audio files were skipped",
+});
+const dropToSend = format.plural({ one: "Drop to send # file", other: "Drop to send # files" });
 
 export const ENGLISH_TEXTS = {
   /** The language's tag, for the `lang` attribute. */
@@ -63,13 +69,13 @@ export const ENGLISH_TEXTS = {
   waiting: "Waiting to be sent",
   loading: "Loading",
   needsToken: "Waiting for an access token",
+  tokenRefused: "The access token is not valid",
   needsFile: "File needed",
 
   dropFiles: "Drop files here",
   or: "or",
   chooseFiles: "Choose files",
   emptyFile: "The file is empty.",
-  folder: "Folders cannot be uploaded. Open the folder and choose the files in it.",
   notAccepted: "Files of this type are not accepted here.",
   notMedia: "The file is not a video, an image or an audio file.",
 
@@ -135,6 +141,57 @@ export const ENGLISH_TEXTS = {
   /** @param {string} time   Of the compression. */
   expectedTime: (time) => `expected time ${time}`,
 
+  /** @param {string} percent   Of the file. */
+  percentSent: (percent) => `${percent} sent`,
+
+  waitingForConnection: "Waiting for the connection",
+
+  /** @param {string} amount   What the server has of a file while sending is interrupted. */
+  kept: (amount) => `${amount} kept`,
+
+  /** @param {string} time */
+  retryIn: (time) => `trying again in ${time}`,
+
+  /** Offers to read the file again that was being sent before a reload. */
+  continueSending: "Continue",
+
+  /** Beside `continueSending`. @param {string} percent @param {string} rest   A size. */
+  continueForRest: (percent, rest) => `${percent} has arrived. Continue to send the last ${rest}.`,
+
+  /** @param {string} percent @param {string} filename @param {string} rest   A size. */
+  chooseForRest: (percent, filename, rest) =>
+    `${percent} has arrived. Choose ${isolate(filename)} again to send the last ${rest}.`,
+
+  /** The numbers of rows, by what they do. */
+  rowCounts: {
+    sending: format.plural({ other: "# sending" }),
+    compressing: format.plural({ other: "# compressing" }),
+    storing: format.plural({ other: "# storing" }),
+    waiting: format.plural({ other: "# waiting" }),
+    needsAction: format.plural({ one: "# needs its file", other: "# need their file" }),
+    done: format.plural({ other: "# done" }),
+    failed: format.plural({ other: "# failed" }),
+    cancelled: format.plural({ other: "# cancelled" }),
+  },
+
+  /** Instead of the number of the attempt, when a person has started the upload over. */
+  startedAgain: "Started again",
+
+  /** What helps after an error, by its code. @type {Record<string, string>} */
+  advice: {
+    UNSUPPORTED_TYPE: "It may be damaged, or its format is unknown here. Try to save it as MP4 or JPEG.",
+    UNREADABLE_MEDIA: "It may be damaged or incomplete. Check whether it plays on your device, and try to save it as MP4 or JPEG.",
+    TRANSCODE_ERROR: "Try it again, or save the file as MP4 or JPEG first.",
+    TOO_LARGE: "Choose a smaller file, or compress it before.",
+    STORAGE_ERROR: "Your file is not the cause. Try it again in a few minutes.",
+    DISK_FULL: "Your file is not the cause. Try it again later.",
+    TIMEOUT: "Try it again, or with a shorter file.",
+    STALLED: "Try it again.",
+    WORKER_LOST: "Your file is not the cause. Try it again.",
+    SOURCE_GONE: "Send the file again.",
+    INTERNAL: "If it happens again, tell the operator the upload’s ID.",
+  },
+
   /** @param {number} attempt */
   attemptNumber: (attempt) => `Attempt ${format.number(attempt)}`,
 
@@ -159,7 +216,14 @@ export const ENGLISH_TEXTS = {
   wrongFile: (size) => `This is a different file. The size of the expected file is ${bytes(size)}.`,
 
   /** @param {number} size @param {number} limit   In bytes. */
-  tooLarge: (size, limit) => `The file has ${bytes(size)}. This server accepts files of up to ${bytes(limit)}.`,
+  tooLarge: (size, limit) => `The file has ${bytes(size)}. The limit is ${format.limit(limit)}.`,
+
+  /** @param {number} seconds @param {number} limit   In seconds. */
+  tooLong: (seconds, limit) => `The file lasts ${format.clock(seconds)}. The limit is ${format.clock(limit)}.`,
+
+  /** @param {number} pixels @param {number} limit */
+  tooManyPixels: (pixels, limit) =>
+    `The image has ${format.number(pixels / 1e6)} megapixels. The limit is ${format.number(limit / 1e6)}.`,
 
   /** @param {string} template @param {string} kind   The files that the template is for: `video` or `image`. */
   wrongForTemplate: (template, kind) =>
@@ -216,6 +280,55 @@ export const ENGLISH_TEXTS = {
   /** The announcement of a file that was not uploaded. @param {string} filename @param {string} reason   A sentence. */
   rejected: (filename, reason) => `${isolate(filename)}: not uploaded. ${reason}`,
 
+  /** The texts of the places where files are given. */
+  intake: {
+    chooseFolder: "Choose a folder",
+    takePhoto: "Take a photo",
+    recordVideo: "Record a video",
+    skip: "Skip",
+    sendAgain: "Send again",
+    /** The name of a picture from the clipboard, without its suffix. @param {string} time   Such as 2026-11-28 14.05.33. */
+    pastedPicture: (time) => `Pasted picture ${time}`,
+
+    /** The question before a file is sent that is in the list. @param {string} filename */
+    sendAgainQuestion: (filename) => `${isolate(filename)} is already in the list. Send it again?`,
+
+    /** The question before several such files are sent. @param {number} count   At least two. */
+    sendSeveralAgainQuestion: format.plural({ other: "# files are already in the list. Send them again?" }),
+
+    /** @param {number} count @param {string} names */
+    hiddenFilesSkipped: (count, names) => `${hiddenFiles(count)}: ${names}.`,
+
+    /** Files in a folder of another type. @param {number} count @param {string} names */
+    otherFilesSkipped: (count, names) => `${otherFiles(count)}: ${names}.`,
+
+    /** At the end of a list of names. @param {number} count */
+    moreNames: (count) => `${format.number(count)} more`,
+
+    /** @param {string} folder */
+    emptyFolder: (folder) => `The folder ${isolate(folder)} has no files.`,
+
+    /** @param {string} folder @param {number} limit */
+    folderTooLarge: (folder, limit) =>
+      `The folder ${isolate(folder)} has more than ${format.number(limit)} files, so none of them was sent. Send fewer at a time.`,
+
+    /** @param {string} folder @param {number} limit */
+    folderTooDeep: (folder, limit) =>
+      `The folder ${isolate(folder)} lies more than ${format.number(limit)} folders deep and was skipped.`,
+
+    /** @param {string} name   Of a file or a folder. */
+    unreadable: (name) => `${isolate(name)} could not be read.`,
+
+    /** What is shown while files are dragged over the page. @param {number} count   Of files; zero if it is unknown. */
+    dropToSend: (count) => (count > 0 ? dropToSend(count) : "Drop to send"),
+
+    /** What is accepted. @param {string} formats   Names of formats. @param {string} limit   A size. */
+    accepted: (formats, limit) => `${formats} and more · up to ${limit} each`,
+
+    /** What is accepted where every format is. @param {string} limit   A size. */
+    acceptedUpTo: (limit) => `Any file of up to ${limit}`,
+  },
+
   /** The texts of the demo page; those in its HTML are the same. */
   page: {
     heading: "Upload a video or an image",
@@ -226,6 +339,10 @@ export const ENGLISH_TEXTS = {
     connecting: "Connecting",
     live: "Live",
     polling: "Polling",
+    tokenMissing: "Token needed",
+    tokenMissingNote: "This server needs an access token. Enter it below to continue.",
+    tokenRefused: "Token refused",
+    tokenRefusedNote: "The access token is not valid. Check it, or ask for a new one.",
     pollingNote: "The live connection is not available. The progress is updated every few seconds.",
     reconnecting: "Reconnecting",
     reconnectingNote: "The connection was lost. Reconnecting… Uploads will continue automatically.",
@@ -233,23 +350,36 @@ export const ENGLISH_TEXTS = {
     offlineNote: "You are offline. Uploads will continue automatically when you are online again.",
 
     token: "Access token",
-    tokenHint: "This server requires authentication. The token is stored for this tab only.",
+    tokenHint: "The token is stored for this tab only.",
     useToken: "Use token",
-    tokenNeeded: "This server requires an access token.",
 
     newUploads: "New uploads",
     fileTypes: "Videos, images and audio files",
-    /** @param {string} limit   A size. */
-    fileTypesUpTo: (limit) => `Videos, images and audio files, up to ${limit} each`,
-    template: "Template",
-    /** @param {string} template */
-    templateForFiles: (template) => `${template}: any file, stored unchanged`,
-    /** @param {string} template */
-    templateForMedia: (template) => `${template}: videos and images`,
-    /** @param {string} template */
-    templateForVideos: (template) => `${template}: videos only`,
-    /** @param {string} template */
-    templateForImages: (template) => `${template}: images only`,
+    template: "What is it for?",
+
+    /** The title of a template, with what it accepts. @param {{title: string, kind: string}} template */
+    templateTitle: ({ title, kind }) =>
+      ({ video: `${title} (videos only)`, image: `${title} (images only)`, file: `${title} (any file, stored unchanged)` })[kind] ??
+      title,
+
+    /** The titles of built-in templates, by their name. @type {Record<string, string>} */
+    builtInTemplates: { auto: "Videos, images and audio files", "hero-video": "Video", image: "Image" },
+
+    notifyMe: "Notify me when done",
+    notificationsOn: "You will be notified when the uploads have ended.",
+    notificationsBlocked: "This browser blocks notifications of this page. Allow them in the settings of the browser.",
+
+    /** The page's title while uploads are active. @param {string} percent */
+    titleActive: (percent) => `${percent} · Roomcast`,
+
+    /** The page's title when uploads have ended. @param {string} result   Such as “3 done”. */
+    titleEnded: (result) => `${result} · Roomcast`,
+
+    /** @param {number} count   Of uploads. */
+    done: format.plural({ other: "# done" }),
+
+    /** @param {number} count   Of uploads. */
+    failed: format.plural({ other: "# failed" }),
 
     steps: "Steps of the processing",
     received: "Received and checked",

@@ -55,7 +55,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   or: "o",
   chooseFiles: "Elegir archivos",
   emptyFile: "El archivo está vacío.",
-  folder: "No se pueden subir carpetas. Abra la carpeta y elija los archivos que contiene.",
   notAccepted: "Aquí no se aceptan archivos de este tipo.",
   notMedia: "El archivo no es un vídeo, una imagen ni un archivo de audio.",
 
@@ -184,16 +183,10 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     token: "Token de acceso",
     tokenHint: "Este servidor requiere autenticación. El token solo se guarda para esta pestaña.",
     useToken: "Usar el token",
-    tokenNeeded: "Este servidor requiere un token de acceso.",
 
     newUploads: "Nuevas subidas",
     fileTypes: "Vídeos, imágenes y archivos de audio",
-    fileTypesUpTo: (limit) => `Vídeos, imágenes y archivos de audio, de hasta ${limit} cada uno`,
-    template: "Plantilla",
-    templateForFiles: (template) => `${template}: cualquier archivo, guardado sin cambios`,
-    templateForMedia: (template) => `${template}: vídeos e imágenes`,
-    templateForVideos: (template) => `${template}: solo vídeos`,
-    templateForImages: (template) => `${template}: solo imágenes`,
+    template: "¿Para qué es?",
 
     steps: "Pasos del procesamiento",
     received: "Recibido y comprobado",

@@ -24,8 +24,21 @@ export declare class Formats {
     percent: (percent: number) => string;
     /** Return a size in decimal units with up to three digits, as file managers show it. @param {number} bytes */
     bytes: (bytes: number) => string;
+    /** Return a size as a number of the unit that another size has. @param {number} bytes @param {number} other */
+    bytesInUnitOf: (bytes: number, other: number) => string;
+    /** Return the speed of a transfer. @param {number} bytesPerSecond */
+    bytesPerSecond: (bytesPerSecond: number) => string;
+    /** Return a range of estimated sizes, with two digits each. @param {number} low @param {number} high */
+    roughBytesRange: (low: number, high: number) => string;
     /** Return an estimated size, with two digits. @param {number} bytes */
     roughBytes: (bytes: number) => string;
+    /**
+     * Return a limit in bytes: 2 GB for 2 GiB and for 2,000,000,000 bytes. It is rounded down, so that a file of the size
+     * that is shown is accepted; every binary unit is larger than the decimal one of its name.
+     *
+     * @param {number} bytes
+     */
+    limit: (bytes: number) => string;
     /** Return a duration in one unit. @param {number} value @param {TimeUnit} unit @param {number} [digits]   At most. */
     time: (value: number, unit: TimeUnit, digits?: number) => string;
     /** Return a duration in rounded seconds or minutes. @param {number} seconds */

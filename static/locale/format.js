@@ -38,8 +38,50 @@ export class Formats {
   /** Return a size in decimal units with up to three digits, as file managers show it. @param {number} bytes */
   bytes = (bytes) => this.#bytes(bytes, "minimumFractionDigits");
 
+  /** Return a size as a number of the unit that another size has. @param {number} bytes @param {number} other */
+  bytesInUnitOf = (bytes, other) => {
+    const { value, digits } = scaled(other);
+    const amount = value > 0 ? (bytes * value) / other : 0;
+    return this.#format(amount, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  };
+
+  /** Return the speed of a transfer. @param {number} bytesPerSecond */
+  bytesPerSecond = (bytesPerSecond) => {
+    const { value, unit, digits } = scaled(bytesPerSecond);
+    const fraction = unit ? Math.min(digits, 1) : 0;
+    const options = { minimumFractionDigits: fraction, maximumFractionDigits: fraction };
+    return this.#format(value, { ...unitOptions(`${BYTE_UNITS[unit]}-per-second`, this.#display), ...options });
+  };
+
+  /** Return a range of estimated sizes, with two digits each. @param {number} low @param {number} high */
+  roughBytesRange = (low, high) => {
+    const [from, to] = [low, high].map((bytes) => this.roughBytes(bytes));
+    if (from === to) return from;
+    const { value, unit } = scaled(Number(high.toPrecision(2)));
+    const options = unitOptions(BYTE_UNITS[unit], unit ? this.#display : "long");
+    const rough = (Number(low.toPrecision(2)) * value) / Number(high.toPrecision(2));
+    return this.#numberFormat({ ...options, maximumSignificantDigits: 2 }).formatRange(rough, value);
+  };
+
   /** Return an estimated size, with two digits. @param {number} bytes */
   roughBytes = (bytes) => this.#bytes(bytes > 0 ? Number(bytes.toPrecision(2)) : 0, "maximumFractionDigits");
+
+  /**
+   * Return a limit in bytes: 2 GB for 2 GiB and for 2,000,000,000 bytes. It is rounded down, so that a file of the size
+   * that is shown is accepted; every binary unit is larger than the decimal one of its name.
+   *
+   * @param {number} bytes
+   */
+  limit = (bytes) => {
+    for (let unit = BYTE_UNITS.length - 1; unit > 0; unit -= 1) {
+      const binary = bytes / 1024 ** unit;
+      const decimal = Math.floor((bytes / 1000 ** unit) * 100) / 100;
+      if (binary < 1 && decimal < 1) continue;
+      const value = Number.isInteger(binary) ? binary : decimal;
+      return this.#format(value, { ...unitOptions(BYTE_UNITS[unit], this.#display), maximumFractionDigits: 2 });
+    }
+    return this.bytes(bytes);
+  };
 
   /** Return a duration in one unit. @param {number} value @param {TimeUnit} unit @param {number} [digits]   At most. */
   time = (value, unit, digits = 0) => {
@@ -103,24 +145,34 @@ export class Formats {
 
   /** @param {number} bytes @param {"minimumFractionDigits" | "maximumFractionDigits"} option */
   #bytes(bytes, option) {
-    let value = bytes;
-    let unit = 0;
-    while (value >= 999.5 && unit < BYTE_UNITS.length - 1) {
-      value /= 1000;
-      unit += 1;
-    }
-    const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+    const { value, unit, digits } = scaled(bytes);
     const fraction = { maximumFractionDigits: digits, [option]: digits };
     return this.#format(value, { ...unitOptions(BYTE_UNITS[unit], unit ? this.#display : "long"), ...fraction });
   }
 
   /** @param {number} value @param {Intl.NumberFormatOptions} options */
   #format(value, options) {
+    return this.#numberFormat(options).format(value);
+  }
+
+  /** @param {Intl.NumberFormatOptions} options @returns {Intl.NumberFormat} */
+  #numberFormat(options) {
     const key = JSON.stringify(options);
     const format = this.#numberFormats.get(key) ?? new Intl.NumberFormat(this.#language, options);
     this.#numberFormats.set(key, format);
-    return format.format(value);
+    return format;
   }
+}
+
+/** Return a size in the unit that suits it, and how many digits it has after the point. @param {number} bytes */
+function scaled(bytes) {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < BYTE_UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return { value, unit, digits: unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2 };
 }
 
 /** @param {string} unit @param {"short" | "long"} unitDisplay @returns {Intl.NumberFormatOptions} */

@@ -55,7 +55,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   or: "ou",
   chooseFiles: "Choisir des fichiers",
   emptyFile: "Le fichier est vide.",
-  folder: "Les dossiers ne peuvent pas être envoyés. Ouvrez le dossier et choisissez les fichiers qu’il contient.",
   notAccepted: "Les fichiers de ce type ne sont pas acceptés ici.",
   notMedia: "Le fichier n’est ni une vidéo, ni une image, ni un fichier audio.",
 
@@ -188,16 +187,10 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     token: "Jeton d’accès",
     tokenHint: "Ce serveur exige une authentification. Le jeton n’est conservé que pour cet onglet.",
     useToken: "Utiliser le jeton",
-    tokenNeeded: "Ce serveur exige un jeton d’accès.",
 
     newUploads: "Nouveaux envois",
     fileTypes: "Vidéos, images et fichiers audio",
-    fileTypesUpTo: (limit) => `Vidéos, images et fichiers audio, jusqu’à ${limit} chacun`,
-    template: "Modèle",
-    templateForFiles: (template) => `${template} : tout fichier, enregistré tel quel`,
-    templateForMedia: (template) => `${template} : vidéos et images`,
-    templateForVideos: (template) => `${template} : vidéos uniquement`,
-    templateForImages: (template) => `${template} : images uniquement`,
+    template: "À quoi sert-il ?",
 
     steps: "Étapes du traitement",
     received: "Reçu et vérifié",

@@ -53,7 +53,6 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   or: "または",
   chooseFiles: "ファイルを選択",
   emptyFile: "ファイルが空です。",
-  folder: "フォルダーはアップロードできません。フォルダーを開いて、中のファイルを選択してください。",
   notAccepted: "この種類のファイルはここでは受け付けていません。",
   notMedia: "動画、画像、音声のいずれのファイルでもありません。",
 
@@ -180,16 +179,10 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
     token: "アクセストークン",
     tokenHint: "このサーバーでは認証が必要です。トークンはこのタブでのみ保存されます。",
     useToken: "トークンを使用",
-    tokenNeeded: "このサーバーにはアクセストークンが必要です。",
 
     newUploads: "新しいアップロード",
     fileTypes: "動画、画像、音声ファイル",
-    fileTypesUpTo: (limit) => `動画、画像、音声ファイル（1件あたり${limit}まで）`,
-    template: "テンプレート",
-    templateForFiles: (template) => `${template}：すべてのファイル、変更せずに保存`,
-    templateForMedia: (template) => `${template}：動画と画像`,
-    templateForVideos: (template) => `${template}：動画のみ`,
-    templateForImages: (template) => `${template}：画像のみ`,
+    template: "用途",
 
     steps: "処理の手順",
     received: "受信と確認",

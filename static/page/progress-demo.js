@@ -1,40 +1,58 @@
-/** The demo page: connects the file picker, the list of uploads, the connection banner and the token form. */
+/** The demo page: connects the drop zone, the list of uploads, the connection's state and the token form. */
 
 import { connect } from "../client/connection.js";
 import "../elements/upload-progress-list.js";
-import { fetchConfig, rejectionReason } from "../intake/checks.js";
+import { acceptedText, fetchConfig } from "../intake/checks.js";
+import { acceptChosen, acceptFromButtons } from "../intake/file-sources.js";
+import { readTransfer, withPastedNames } from "../intake/given-files.js";
+import { Notices } from "../intake/notices.js";
+import { sendFiles } from "../intake/send-files.js";
 import { byId, setHidden, setText } from "../shared/dom.js";
-import { saveToken, savedToken } from "../shared/storage.js";
+import { askForTokens, initialToken } from "./access-token.js";
+import { ConnectionStatus } from "./connection-status.js";
+import { acceptDrops } from "./drop-overlay.js";
+import { faviconOf } from "./favicon.js";
 import { UploadHistory } from "./history.js";
-import { acceptFiles } from "./file-picker.js";
 import { PageLanguage } from "./language.js";
+import { DoneNotification } from "./notification.js";
+import { PageTitle } from "./page-title.js";
 
 /** @typedef {import("../elements/upload-progress-list.js").UploadProgressList} UploadProgressList */
 /** @typedef {import("../intake/checks.js").Config} Config */
-/** @typedef {import("../intake/checks.js").Template} Template */
+/** @typedef {import("../intake/given-files.js").Given} Given */
 
-const BANNER_DELAY_MS = 700; // shorter interruptions are not reported
 const URL_REFRESH_MS = 5 * 60_000;
 
 const language = new PageLanguage(/** @type {HTMLSelectElement} */ (byId("language")));
+const locale = () => language.locale;
 const roomcast = connect({ token: initialToken() });
-const history = new UploadHistory(roomcast, () => language.locale);
+const history = new UploadHistory(roomcast, locale);
+const status = new ConnectionStatus(roomcast, locale);
+const notices = new Notices(byId("notices"), locale);
 const list = /** @type {UploadProgressList} */ (byId("uploads"));
 const showHidden = byId("show-hidden");
 const picker = /** @type {HTMLInputElement} */ (byId("files"));
 const templateSelect = /** @type {HTMLSelectElement} */ (byId("template"));
+const notification = new DoneNotification(byId("notify"), notices, locale);
+const icon = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel=icon]"));
+const title = new PageTitle(locale, faviconOf(icon), (result) => notification.notify(result));
 /** @type {Config} */ let config = {};
-/** @type {ReturnType<typeof setTimeout> | undefined} */ let bannerTimer;
+/** @type {Promise<Config>} */ let loadedConfig;
 let urlsRefreshedAt = Date.now();
 
 list.locale = { filename: history.filename };
 list.roomcast = roomcast;
 showHistory();
-void configure();
-scheduleConnectionState();
-acceptFiles(picker, byId("drop"), uploadFiles);
-roomcast.addEventListener("statechange", scheduleConnectionState);
-roomcast.addEventListener("unauthenticated", askForToken);
+configure();
+acceptChosen(picker, send);
+acceptFromButtons([byId("folder"), byId("photo"), byId("video")], send);
+acceptDrops(byId("overlay"), locale, (transfer) => send(readTransfer(transfer)));
+askForTokens(roomcast, status, () => {
+  picker.focus();
+  configure();
+});
+addEventListener("paste", paste);
+templateSelect.addEventListener("change", showConfig);
 roomcast.addEventListener("change", showTitle);
 history.addEventListener("change", showHistory);
 language.addEventListener("change", showTexts);
@@ -46,92 +64,79 @@ showHidden.addEventListener("click", () => {
   history.showHidden();
   picker.focus();
 });
-addEventListener("online", scheduleConnectionState);
-addEventListener("offline", scheduleConnectionState);
 addEventListener("beforeunload", (event) => {
   if (roomcast.uploads.some(({ sending }) => sending !== "no")) event.preventDefault();
 });
 document.addEventListener("visibilitychange", refreshUrls);
 setInterval(refreshUrls, URL_REFRESH_MS);
-byId("token-form").addEventListener("submit", applyToken);
 
-/** @param {File[]} files */
-function uploadFiles(files) {
-  setText(byId("note"), files.length ? "" : language.locale.folder);
-  const template = config.templates?.find(({ name }) => name === templateSelect.value);
-  for (const file of files) {
-    const reason = rejectionReason(file, config, template, language.locale);
-    if (reason) list.refuse(file, reason);
-    else roomcast.upload(file, { type: template?.name });
-  }
+/** @param {Promise<Given>} given */
+async function send(given) {
+  const type = config.templates?.length ? templateSelect.value : "";
+  await sendFiles(await given, {
+    accept: "",
+    locale: locale(),
+    notices,
+    roomcast,
+    type,
+    config: () => loadedConfig,
+    refuse: (file, reason) => list.refuse(file, reason),
+  });
 }
 
-async function configure() {
-  config = await fetchConfig(roomcast);
-  const { templates = [] } = config;
-  setHidden(byId("template-row"), templates.length < 2);
-  templateSelect.replaceChildren(...templates.map(({ name }) => new Option(name, name)));
-  if (templates.some(({ name }) => name === "auto")) templateSelect.value = "auto";
-  showConfig();
+/** @param {ClipboardEvent} event */
+function paste({ clipboardData, target }) {
+  const isText = target instanceof Element && target.matches("input:not([type=file]), textarea");
+  if (isText || !clipboardData?.types.includes("Files")) return;
+  const given = readTransfer(clipboardData);
+  void send(given.then((read) => withPastedNames(read, locale().intake.pastedPicture)));
+}
+
+function configure() {
+  loadedConfig = fetchConfig(roomcast);
+  void loadedConfig.then((loaded) => {
+    config = loaded;
+    const { templates = [] } = config;
+    const names = templates.map(({ name }) => name);
+    setHidden(byId("template-row"), templates.every(({ builtIn }) => builtIn));
+    templateSelect.replaceChildren(...names.map((name) => new Option(name, name)));
+    templateSelect.value = names.includes("auto") ? "auto" : (names[0] ?? "");
+    showConfig();
+  });
 }
 
 function showConfig() {
-  const { maxUploadBytes, templates = [] } = config;
-  const { bytes, page } = language.locale;
-  setText(byId("limits"), maxUploadBytes ? page.fileTypesUpTo(bytes(maxUploadBytes)) : page.fileTypes);
-  for (const [index, { name, kind }] of templates.entries()) {
-    setText(templateSelect.options[index], templateLabel(name, kind));
+  const { templates = [] } = config;
+  const { page } = locale();
+  for (const [index, template] of templates.entries()) {
+    const { name, title, builtIn } = template;
+    const own = builtIn ? (page.builtInTemplates[name] ?? title) : page.templateTitle(template);
+    setText(templateSelect.options[index], own);
   }
-}
-
-/** @param {string} name @param {Template["kind"]} kind */
-function templateLabel(name, kind) {
-  const { page } = language.locale;
-  if (kind === "file") return page.templateForFiles(name);
-  if (name === "auto") return page.templateForMedia(name);
-  if (kind === "auto" || kind === name) return name;
-  return kind === "video" ? page.templateForVideos(name) : page.templateForImages(name);
+  const chosen = templates.find(({ name }) => name === templateSelect.value);
+  setText(byId("limits"), acceptedText(config, chosen, locale()) || page.fileTypes);
+  picker.accept = chosen?.kind === "file" ? "" : "video/*,audio/*,image/*";
 }
 
 /** Show the texts that are not in the page's HTML in another language. */
 function showTexts() {
   showConfig();
-  showConnectionState();
+  status.show();
   showHistory();
-}
-
-function scheduleConnectionState() {
-  clearTimeout(bannerTimer);
-  if (roomcast.state === "online") showConnectionState();
-  else bannerTimer = setTimeout(showConnectionState, BANNER_DELAY_MS);
-}
-
-function showConnectionState() {
-  const state = roomcast.state === "reconnecting" && !navigator.onLine ? "offline" : roomcast.state;
-  const { page } = language.locale;
-  const [label, banner] = {
-    online: [page.live, ""],
-    streaming: [page.live, ""],
-    polling: [page.polling, page.pollingNote],
-    reconnecting: [page.reconnecting, page.reconnectingNote],
-    offline: [page.offline, page.offlineNote],
-  }[state];
-  byId("connection").dataset.state = state;
-  setText(byId("connection-text"), label);
-  setText(byId("banner"), banner);
+  showTitle();
 }
 
 function showTitle() {
-  const { active, progress } = list.aggregate;
-  const title = active ? `${language.locale.format.percent(progress)} · Roomcast` : "Roomcast";
-  if (document.title !== title) document.title = title;
+  const { aggregate } = list;
+  title.update(aggregate);
+  notification.update(aggregate.active > 0);
 }
 
 function showHistory() {
   const { hiddenCount, goneCount } = history;
   setHidden(showHidden, hiddenCount === 0);
-  setText(showHidden, language.locale.page.showHidden(hiddenCount));
-  if (goneCount > 0) setText(byId("note"), language.locale.page.noLongerStored(goneCount));
+  setText(showHidden, locale().page.showHidden(hiddenCount));
+  if (goneCount > 0) notices.inform(locale().page.noLongerStored(goneCount));
 }
 
 /** @param {Event} event */
@@ -151,39 +156,4 @@ function refreshUrls() {
   for (const upload of roomcast.uploads) {
     if (upload.state?.status === "completed") void upload.refresh();
   }
-}
-
-function askForToken() {
-  const form = byId("token-form");
-  if (!form.hidden) return;
-  setHidden(form, false);
-  setText(byId("note"), language.locale.page.tokenNeeded);
-}
-
-/** @param {Event} event */
-function applyToken(event) {
-  event.preventDefault();
-  const field = /** @type {HTMLInputElement} */ (byId("token"));
-  const token = field.value.trim();
-  roomcast.token = token;
-  saveToken(token);
-  field.value = "";
-  setHidden(byId("token-form"), true);
-  setText(byId("note"), "");
-  picker.focus();
-  void configure();
-  for (const upload of roomcast.uploads) {
-    if (upload.error?.code === "UNAUTHENTICATED") void (upload.id ? upload.refresh() : upload.retry());
-  }
-}
-
-/** Return the token in the page's URL, else the saved one. It is removed from the URL, which may be shared. */
-function initialToken() {
-  const url = new URL(location.href);
-  const token = url.searchParams.get("token");
-  if (!token) return savedToken();
-  saveToken(token);
-  url.searchParams.delete("token");
-  window.history.replaceState(window.history.state, "", url);
-  return token;
 }

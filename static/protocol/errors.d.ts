@@ -3,6 +3,8 @@
 export declare class RoomcastError extends Error {
     code: string;
     retryable: boolean;
+    /** Whether the server has refused the token that it was given; false when it was given none. */
+    tokenRefused: boolean;
     details: object | undefined;
     /**
      * @param {string} code

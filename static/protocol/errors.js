@@ -14,6 +14,8 @@ export class RoomcastError extends Error {
     this.name = "RoomcastError";
     this.code = code;
     this.retryable = retryable;
+    /** Whether the server has refused the token that it was given; false when it was given none. */
+    this.tokenRefused = false;
     this.details = details;
   }
 }

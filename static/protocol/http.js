@@ -46,6 +46,12 @@ export class Http {
     return this.token ? { authorization: `Bearer ${this.token}` } : {};
   }
 
+  /** Record in an `UNAUTHENTICATED` error whether a token was sent. @param {RoomcastError} error */
+  withTokenRefusal(error) {
+    error.tokenRefused = error.code === "UNAUTHENTICATED" && Boolean(this.token);
+    return error;
+  }
+
   /**
    * Send a request and return the JSON of its response. A `File` is sent as it is, any other body as JSON.
    *
@@ -79,7 +85,7 @@ export class Http {
     });
     if (response.ok) return response;
     const body = await response.json().catch(() => null);
-    const error = errorFromResponse(body?.error, response.status);
+    const error = this.withTokenRefusal(errorFromResponse(body?.error, response.status));
     this.#onError(error);
     throw error;
   }

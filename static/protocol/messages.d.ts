@@ -35,6 +35,10 @@
  * @typedef {object} Forecast   An estimate of the compression's outcome.
  * @property {number} bytes     Expected size of the result.
  * @property {number} seconds   Expected duration of the whole compression.
+ * @property {number} [bytesLow]      The size is probably between these two; absent from half of the compression on.
+ * @property {number} [bytesHigh]
+ * @property {number} [secondsLow]    The duration, likewise.
+ * @property {number} [secondsHigh]
  *
  * @typedef {object} ApplicationEvent   What the server's application has sent to the room of an upload.
  * @property {string} name
@@ -55,6 +59,7 @@
  * @property {number | null} bytesReceived
  * @property {number | null} bytesExpected
  * @property {number} attempt
+ * @property {boolean} [retried]      True when a person, not the server, has started this attempt.
  * @property {string} updatedAt
  * @property {number | null} eta      In seconds.
  * @property {number | null} speed
@@ -140,6 +145,16 @@ export type Forecast = {
      * Expected duration of the whole compression.
      */
     seconds: number;
+    /**
+     * The size is probably between these two; absent from half of the compression on.
+     */
+    bytesLow?: number;
+    bytesHigh?: number;
+    /**
+     * The duration, likewise.
+     */
+    secondsLow?: number;
+    secondsHigh?: number;
 };
 export type ApplicationEvent = {
     name: string;
@@ -174,6 +189,10 @@ export type Message = {
     bytesReceived: number | null;
     bytesExpected: number | null;
     attempt: number;
+    /**
+     * True when a person, not the server, has started this attempt.
+     */
+    retried?: boolean;
     updatedAt: string;
     /**
      * In seconds.

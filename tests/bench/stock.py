@@ -16,7 +16,8 @@ from unittest import mock
 import socketio
 import uvloop
 from aiohttp import web
-from roomcast.runtime.process import print_ready, stop_signal
+from roomcast.runtime.logs.announcements import print_ready
+from roomcast.runtime.process import stop_signal
 
 from tests.bench.roomcast import emit
 

@@ -8,7 +8,7 @@ const sized = (status, progress, bytesExpected, more) => of(status, progress, { 
 
 test("the aggregate of no uploads is empty", () => {
   assert.deepEqual(aggregateOf([]), {
-    total: 0, active: 0, completed: 0, failed: 0, progress: 0, bytesReceived: 0, bytesExpected: 0, eta: null,
+    total: 0, active: 0, completed: 0, failed: 0, cancelled: 0, progress: 0, bytesReceived: 0, bytesExpected: 0, eta: null,
     status: null,
   });
 });
@@ -32,6 +32,15 @@ test("an upload that waits for a token is active, one that this client stopped s
   const stuck = (code) => ({ state: null, error: { code }, file: { size: 1 } });
   assert.equal(aggregateOf([stuck("UNAUTHENTICATED")]).active, 1);
   assert.equal(aggregateOf([stuck("NETWORK")]).failed, 1);
+});
+
+test("a cancelled or deleted upload has not failed, also if the server never knew it", () => {
+  const ended = (stage) => of("error", 40, { stage });
+  const unknown = (code) => ({ state: null, error: { code }, file: { size: 1 } });
+  const { failed, cancelled, active, status } = aggregateOf([
+    ended("failed"), ended("cancelled"), ended("deleted"), unknown("CANCELLED"), unknown("DELETED"),
+  ]);
+  assert.deepEqual({ failed, cancelled, active, status }, { failed: 1, cancelled: 4, active: 0, status: "error" });
 });
 
 test("the status is that of the upload furthest behind, and at the end the outcome", () => {
@@ -59,7 +68,7 @@ test("the counts add up, progress never falls, and 100 means that all have compl
     for (let step = 0; step < 60; step += 1) {
       moveOne(uploads, random);
       const now = aggregateOf(uploads, before);
-      assert.equal(now.active + now.completed + now.failed, now.total);
+      assert.equal(now.active + now.completed + now.failed + now.cancelled, now.total);
       assert.ok(now.progress >= before, `seed ${seed}: ${now.progress} after ${before}`);
       assert.equal(now.progress === 100, uploads.every(({ state }) => state?.status === "completed"));
       assert.equal(now.active === 0, now.status === "completed" || now.status === "error");
@@ -79,7 +88,7 @@ function moveOne(uploads, random) {
   upload.error = kind > 0.95 ? { code: "NETWORK" } : null;
   if (kind < 0.6) upload.state = { status: progress < 40 ? "starting" : "compressing", progress, bytesExpected };
   else if (kind < 0.8) upload.state = { status: "completed", progress: 100, bytesExpected };
-  else if (kind < 0.9) upload.state = { status: "error", progress, bytesExpected };
+  else if (kind < 0.9) upload.state = { status: "error", stage: kind < 0.85 ? "failed" : "cancelled", progress, bytesExpected };
   else upload.state = { status: "starting", progress: 0, bytesExpected }; // another attempt
 }
 

@@ -15,9 +15,42 @@ test("bytes uses at most three digits and a suitable unit", () => {
 });
 
 test("received never shows more than the expected bytes", () => {
-  assert.equal(received(500, 1000), "500 bytes of 1.00 kB");
-  assert.equal(received(1200, 1000), "1.00 kB of 1.00 kB");
+  assert.equal(received(500, 1000), "0.50 of 1.00 kB");
+  assert.equal(received(154_200_000, 197_000_000), "154 of 197 MB");
+  assert.equal(received(1200, 1000), "1.00 of 1.00 kB");
   assert.equal(received(500, null), "500 bytes");
+});
+
+test("a transfer is shown by its bytes, its speed and the remaining time, as far as they are known", () => {
+  const transfer = { sent: 154_200_000, total: 197_000_000, percent: 78.3, bytesPerSecond: 3_140_000, secondsLeft: 13.6 };
+  assert.equal(ENGLISH.sentShare(transfer), "78% sent");
+  assert.deepEqual(ENGLISH.transferFacts(transfer), ["154 of 197 MB", "3.1 MB/s", "about 15 s left"]);
+  const unknown = { ...transfer, total: null, percent: null, bytesPerSecond: 0, secondsLeft: null };
+  assert.deepEqual([ENGLISH.sentShare(unknown), ENGLISH.transferFacts(unknown)], ["", ["154 MB"]]);
+  assert.deepEqual(ENGLISH.transferFacts({ ...unknown, sent: 0 }), []);
+});
+
+test("an interrupted transfer is shown by what is kept, and a missing rest by its size", () => {
+  const transfer = { sent: 15_700_000, total: 83_200_000, percent: 18.9, bytesPerSecond: null, secondsLeft: null };
+  assert.deepEqual(ENGLISH.interruptionFacts(transfer, 7.2), ["15.7 of 83.2 MB kept", "trying again in 8 s"]);
+  assert.deepEqual(ENGLISH.interruptionFacts({ ...transfer, sent: 0 }, null), []);
+  assert.equal(
+    ENGLISH.restMissing("mid.mp4", { ...transfer, sent: 77_900_000, percent: 93.6 }),
+    "93% has arrived. Choose mid.mp4 again to send the last 5.30 MB.",
+  );
+  assert.match(ENGLISH.restMissing("mid.mp4", { ...transfer, sent: 0 }), /does not have the complete file/);
+});
+
+test("rowSummary names what the rows do, and nothing that no row does", () => {
+  const none = { sending: 0, compressing: 0, storing: 0, needsAction: 0, waiting: 0, done: 0, failed: 0, cancelled: 0 };
+  assert.equal(ENGLISH.rowSummary({ counts: none }), "");
+  assert.equal(ENGLISH.rowSummary({ counts: { ...none, compressing: 1, done: 4 } }), "1 compressing, 4 done");
+  assert.equal(ENGLISH.rowSummary({ counts: { ...none, needsAction: 1, cancelled: 2 } }), "1 needs its file, 2 cancelled");
+});
+
+test("an error says what helps, where that is known", () => {
+  assert.match(ENGLISH.failure({ code: "UNREADABLE_MEDIA", message: "It is broken." }), /^It is broken\. It may be damaged/);
+  assert.equal(ENGLISH.failure({ code: "FORBIDDEN", message: "No." }), "No.");
 });
 
 test("eta rounds more, the longer the time is", () => {
@@ -40,7 +73,14 @@ test("progressFacts omits unknown facts", () => {
   const fast = { ...state, speed: 1.84, eta: 0 };
   assert.deepEqual(progressFacts(fast), ["1.8× speed", "about a second left"]);
   assert.deepEqual(progressFacts({ ...state, stage: "queued", queuePosition: 2 }), ["2nd in the queue"]);
-  assert.deepEqual(progressFacts({ ...state, stage: "receiving" }), ["9 bytes of 9 bytes"]);
+  assert.deepEqual(progressFacts({ ...state, stage: "receiving" }), ["9 of 9 bytes"]);
+});
+
+test("progressFacts shows the forecast as a range while there is one", () => {
+  const sizes = (...range) => progressFacts({ ...state, forecast: { bytes: range[0], bytesLow: range[0], bytesHigh: range[1], seconds: 1 } })[0];
+  assert.match(sizes(10_400_000, 14_900_000), /^expected size 10\s?[–-]\s?15 MB$/);
+  assert.match(sizes(950_000, 1_240_000), /^expected size 0\.95\s?[–-]\s?1\.2 MB$/);
+  assert.equal(sizes(10_400_000, 10_410_000), "expected size 10 MB");
 });
 
 test("progressFacts shows the forecast with two digits, and its time only without an ETA", () => {

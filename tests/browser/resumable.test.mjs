@@ -28,11 +28,11 @@ const failed = (status, body = "") => ({
   originalResponse: status ? { getStatus: () => status, getBody: () => body } : null,
 });
 
-function sending() {
+function sending(onProgress) {
   const tus = client();
   const http = new Http(new URL("http://media.example"), "one", () => {});
   const stop = new AbortController();
-  const sent = sendResumable(tus, file, "/api/tus/upload_1", http, stop.signal);
+  const sent = sendResumable(tus, file, "/api/tus/upload_1", http, stop.signal, onProgress);
   return { tus, http, stop, sent, options: tus.upload.options };
 }
 
@@ -56,10 +56,15 @@ test("each request has the current token", () => {
   assert.deepEqual(headers, [["authorization", "Bearer one"], ["authorization", "Bearer two"]]);
 });
 
-test("transient errors are retried, refusals are not", () => {
-  const { onShouldRetry } = sending().options;
-  for (const status of [0, 408, 409, 423, 429, 500, 503, 507]) assert.ok(onShouldRetry(failed(status)), `${status}`);
-  for (const status of [400, 401, 403, 404, 410, 413, 415]) assert.ok(!onShouldRetry(failed(status)), `${status}`);
+test("errors that may pass are retryable, refusals are not", async () => {
+  for (const [status, retryable] of [
+    ...[0, 408, 409, 423, 429, 500, 503, 507].map((code) => [code, true]),
+    ...[400, 401, 403, 404, 410, 413, 415].map((code) => [code, false]),
+  ]) {
+    const { sent, options } = sending();
+    options.onError(failed(status));
+    await assert.rejects(sent, { retryable }, `${status}`);
+  }
 });
 
 test("sendResumable rejects with the server's error, else with one for the HTTP status", async () => {
@@ -88,18 +93,22 @@ test("nothing is sent if the signal is already aborted", async () => {
   assert.equal(tus.upload, null);
 });
 
-test("a stalled connection is restarted, unless all bytes were sent", async (context) => {
+test("a connection that stalls is an interruption, unless all bytes were sent", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const { tus, options } = sending();
+  const progress = [];
+  const { tus, options, sent } = sending((bytes) => progress.push(bytes));
   options.onProgress(1, 5);
   context.mock.timers.tick(29_000);
   options.onProgress(2, 5);
   context.mock.timers.tick(29_000);
   assert.deepEqual(tus.calls, ["start"]);
   context.mock.timers.tick(1_000);
-  await new Promise(setImmediate);
-  assert.deepEqual(tus.calls, ["start", "abort", "start"]);
-  options.onProgress(5, 5);
+  await assert.rejects(sent, { code: "NETWORK", retryable: true });
+  assert.deepEqual([tus.calls, progress], [["start", "abort"], [1, 2]]);
+  const complete = sending();
+  complete.options.onProgress(5, 5);
   context.mock.timers.tick(600_000);
-  assert.equal(tus.calls.length, 3);
+  assert.deepEqual(complete.tus.calls, ["start"]);
+  complete.options.onSuccess();
+  await complete.sent;
 });

@@ -85,7 +85,7 @@ async def test_focus_is_visible(server: RunningServer, open_page: OpenPage) -> N
     await tab_to(demo, "Choose files")
     await expect(demo.page.locator(".drop")).to_have_css("outline-style", "solid")
     await demo.page.keyboard.press("Tab")
-    await expect(demo.page.get_by_label("Template")).to_have_css("outline-style", "solid")
+    await expect(demo.button("Choose a folder")).to_have_css("outline-style", "solid")
 
 
 async def test_screen_reader_hears_status_changes(

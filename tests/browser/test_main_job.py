@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
+from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.conftest import Serve, Shelf
 from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress
 from tests.support.harness import RunningServer
@@ -68,18 +68,6 @@ async def test_image_result_is_shown(server: RunningServer, open_page: OpenPage,
     await expect(shown).to_have_js_property("naturalWidth", 800)
     for name in ("Image, WebP", "Image, AVIF", "Image, JPEG"):
         await expect(card.download(name).first).to_be_visible()
-
-
-async def test_selected_template_is_used(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, list_uploads: ListUploads
-) -> None:
-    clip = shelf.clip(seconds=1)
-    demo = await open_page(server)
-    await demo.page.get_by_label("Template").select_option("hero-video")
-    await demo.choose(clip)
-    await demo.card(clip).reaches("Completed")
-    (upload,) = await list_uploads()
-    assert upload["element"]["type"] == "hero-video"
 
 
 async def test_queued_uploads_show_their_queue_position(

@@ -162,7 +162,7 @@ async def test_leaving_the_page_while_sending_warns_and_needs_the_file_again(
     async with demo.limited_bandwidth():
         await demo.choose(picture)
         card = await demo.card(picture).reaches("Receiving")
-        await expect(card.facts).to_contain_text(" kB of ")
+        await expect(card.facts).to_contain_text(" of ")
         await demo.page.reload()
     assert asked == ["beforeunload"]
     await card.reaches("Failed")

@@ -98,7 +98,7 @@ async def test_filmstrip_seeks_by_keyboard_and_pointer(
 
 async def streamed(open_page: OpenPage, server: RunningServer, clip: Path) -> Locator:
     demo = await open_page(server)
-    await demo.page.get_by_label("Template").select_option("streamed")
+    await demo.template.select_option("streamed")
     await demo.choose(clip)
     card = await demo.card(clip).reaches("Completed")
     return card.root.locator("video")

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Semaphore } from "../../static/client/semaphore.js";
+import { TransferMeter } from "../../static/client/transfer-meter.js";
 import { Upload } from "../../static/client/upload.js";
 import { outcomeOf, viewOf } from "../../static/elements/upload-view-model.js";
 import { ENGLISH } from "../../static/locale/en.js";
@@ -28,7 +29,7 @@ function connection(answers = {}, send = null) {
   const nothing = async () => {};
   const call = (_event, method, path) => request(method, path);
   const acquireSlot = (signal) => slots.acquire(signal);
-  const resumableSender = async () => send && ((signal) => (asked.push("resumable"), send(signal)));
+  const resumableSender = async () => send && ((...call) => (asked.push("resumable"), send(...call)));
   const isWatched = () => false;
   const absoluteUrl = (url) => new URL(url, "https://films.example").href;
   const rooms = { register: nothing, join: nothing, leave: nothing, isWatched };
@@ -184,17 +185,62 @@ test("an upload that is cancelled during the reservation is deleted, and nothing
   assert.equal(upload.error.code, "CANCELLED");
 });
 
-test("a lost connection is a retryable error, unless all bytes have arrived", async () => {
-  const answers = { "POST api/uploads": reservation };
-  const lost = new Upload(connection(answers).host, { file });
-  await lost.start();
-  assert.equal(lost.error.code, "NETWORK");
-  assert.ok(lost.error.retryable);
+/** Make timers and the clock wait for `tick`. Node's mock has no `performance.now()`. */
+function useClock(context) {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  return context.mock.timers;
+}
 
-  const arrived = connection({ ...answers, [`GET api/uploads/${ID}`]: () => message(2) });
-  const upload = new Upload(arrived.host, { file });
+test("an interrupted upload counts down to the next try, and goes on at once when the connection is back", async (context) => {
+  const clock = useClock(context);
+  const answers = { "POST api/uploads": reservation };
+  const { asked, host } = connection(answers);
+  const upload = new Upload(host, { file });
+  const started = upload.start();
+  await settled();
+  assert.deepEqual([upload.sending, upload.error, upload.pausable], ["interrupted", null, false]);
+  assert.equal(upload.retryAt, Date.now() + 500);
+  const changes = [];
+  upload.addEventListener("change", () => changes.push(upload.retryAt - Date.now()));
+  for (const delay of [500, 1_000, 2_000]) {
+    clock.tick(delay);
+    await settled();
+  }
+  assert.equal(upload.retryAt, Date.now() + 4_000);
+  changes.length = 0;
+  clock.tick(1_000);
+  assert.deepEqual(changes, [3_000], "it counts down");
+  const tries = asked.length;
+  answers[`PUT api/uploads/${ID}/content`] = () => ({ state: message(2) });
+  answers[`GET api/uploads/${ID}`] = () => receiving(1, 0);
+  upload.connectionRestored();
+  await started;
+  assert.deepEqual(asked.slice(tries), [`GET api/uploads/${ID}`, `PUT api/uploads/${ID}/content`]);
+  assert.deepEqual([upload.sending, upload.retryAt, upload.state.seq], ["no", null, 2]);
+});
+
+test("an answer that was lost with the connection is not sent for again", async (context) => {
+  const clock = useClock(context);
+  const { asked, host } = connection({ "POST api/uploads": reservation, [`GET api/uploads/${ID}`]: () => message(2) });
+  const upload = new Upload(host, { file });
+  const started = upload.start();
+  await settled();
+  clock.tick(500);
+  await started;
+  assert.deepEqual(asked.slice(1), [`PUT api/uploads/${ID}/content`, `GET api/uploads/${ID}`]);
+  assert.deepEqual([upload.error, upload.sending], [null, "no"]);
+});
+
+test("a file that could not be announced without a connection is sent when there is one", async () => {
+  const answers = {};
+  const { host } = connection(answers);
+  const upload = new Upload(host, { file });
   await upload.start();
-  assert.equal(upload.error, null);
+  assert.deepEqual([upload.error.code, upload.error.retryable], ["NETWORK", true]);
+  Object.assign(answers, { "POST api/uploads": reservation, [`PUT api/uploads/${ID}/content`]: () => ({ state: message(2) }) });
+  upload.connectionRestored();
+  await settled();
+  assert.deepEqual([upload.error, upload.state.seq], [null, 2]);
 });
 
 const large = new File([new Uint8Array(1024 * 1024 + 1)], "film.mp4", { type: "video/mp4" });
@@ -226,6 +272,99 @@ test("a large file is sent in one request without resumable uploads, and cannot 
   assert.deepEqual(asked, ["POST api/uploads", `PUT api/uploads/${ID}/content`]);
   assert.equal(pausable, false);
   assert.equal(upload.sending, "no");
+});
+
+test("a request that has not moved since the connection was lost is sent anew, one that has is left alone", async () => {
+  let report;
+  const send = (signal, onProgress) => ((report = onProgress), aborted(signal));
+  const { asked, host } = connection({ "POST api/uploads": reservation }, send);
+  const upload = new Upload(host, { file: large });
+  void upload.start();
+  await settled();
+  upload.connectionRestored();
+  await settled();
+  assert.equal(asked.length, 2, "the first connection is no return");
+  upload.connectionLost();
+  report(5);
+  upload.connectionRestored();
+  await settled();
+  assert.equal(asked.length, 2);
+  upload.connectionLost();
+  upload.connectionRestored();
+  await settled();
+  assert.deepEqual(asked.slice(1), ["resumable", "resumable"]);
+  upload.networkLost();
+  await settled();
+  assert.equal(upload.sending, "interrupted");
+  upload.connectionRestored();
+  await settled();
+  assert.deepEqual([asked.length, upload.sending], [4, "now"]);
+  upload.pause();
+});
+
+test("a refusal that may pass is tried again, one that will not is an error", async (context) => {
+  const clock = useClock(context);
+  const errors = [
+    new RoomcastError("DISK_FULL", "No space.", { retryable: true }),
+    new RoomcastError("TOO_LARGE", "Too large."),
+  ];
+  const { asked, host } = connection({ "POST api/uploads": reservation }, async () => {
+    throw errors.shift();
+  });
+  const upload = new Upload(host, { file: large });
+  const started = upload.start();
+  await settled();
+  assert.equal(upload.sending, "interrupted");
+  clock.tick(500);
+  await started;
+  assert.equal(asked.filter((call) => call === "resumable").length, 2);
+  assert.equal(upload.error.code, "TOO_LARGE");
+});
+
+test("the transfer is what this client has sent, or what the server has received, with its speed", async () => {
+  const { upload } = watched();
+  assert.equal(upload.transfer, null);
+  upload.joined(message(1, { stage: "receiving", bytesReceived: 40, bytesExpected: 160 }), []);
+  assert.deepEqual(upload.transfer, { sent: 40, total: 160, percent: 25, bytesPerSecond: null, secondsLeft: null });
+  upload.receive(message(2));
+  assert.equal(upload.transfer, null, "all bytes have arrived");
+
+  let report;
+  const { host } = connection({ "POST api/uploads": reservation }, (signal, onProgress) => ((report = onProgress), aborted(signal)));
+  const own = new Upload(host, { file: large });
+  void own.start();
+  await settled();
+  report(large.size / 2);
+  own.receive(message(1, { stage: "receiving", bytesReceived: 1, bytesExpected: large.size }));
+  assert.equal(own.transfer.percent, 50);
+  own.pause();
+  await settled();
+  assert.equal(own.transfer.sent, 1, "what has arrived is kept");
+});
+
+test("the meter measures the client that sends, and starts again after a gap", () => {
+  let now = 0;
+  const meter = new TransferMeter(() => now);
+  const speed = () => meter.transfer(0, 1_000).bytesPerSecond;
+  meter.received(0);
+  now = 2;
+  meter.received(200);
+  assert.equal(speed(), 100);
+  assert.equal(meter.transfer(200, 1_000).secondsLeft, 8);
+  assert.deepEqual(meter.transfer(200, null), { sent: 200, total: null, percent: null, bytesPerSecond: 100, secondsLeft: null });
+  meter.sentHere(500);
+  assert.equal(speed(), null, "the server's count is behind");
+  now = 4;
+  meter.sentHere(600);
+  meter.received(300);
+  assert.equal(speed(), 50);
+  meter.restart();
+  now = 60;
+  meter.sentHere(600);
+  now = 61;
+  meter.sentHere(700);
+  assert.equal(speed(), 100);
+  assert.equal(meter.transfer(0, 0).percent, 100);
 });
 
 test("a paused upload releases its slot, and continues as the same upload", async () => {

@@ -74,10 +74,8 @@ async def test_backup_of_a_busy_server_has_all_that_it_accepted_and_is_restored_
             assert (await tus.patch(moved, 100, content[100:])).status == 204
             assert (await api.finished(id_of(paused)))["status"] == "completed"
             refused = await run(restored, "restore", copy)
-            assert (refused.returncode, refused.stderr) == (
-                1,
-                "Another process has this data directory open.\n",
-            )
+            assert refused.returncode == 1
+            assert refused.stderr.startswith(f"Another process uses the data directory {restored}. Stop that process")
     assert (copy / "deployment").is_file()
     assert (copy / "url.secret").stat().st_mode & 0o077 == 0
 

@@ -9,7 +9,7 @@ from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support.harness import Api
 
-ABOUT_THE_PROCESS = {"sandbox_detected", "stopping"}
+ABOUT_THE_PROCESS = {"sandbox_detected", "stopping", "stopped"}
 
 
 async def test_every_line_about_an_upload_has_its_id(

@@ -92,5 +92,5 @@ async def test_start_with_data_of_a_newer_version_is_refused_with_a_sentence(tmp
             ColdServer(data, **env).start()
     message = str(refusal.value)
     assert f"The {kind} was written by a newer version of Roomcast: its schema version is 99" in message
-    assert "Roomcast cannot start" in message
+    assert "start_failed" in message
     assert "Traceback" not in message

@@ -16,6 +16,7 @@ from tests.integration.conftest import ServeApp
 from tests.support import warm
 from tests.support.app import AppServer
 from tests.support.harness import Api, HalfSent, eventually
+from tests.support.start_failures import start_failures
 from tests.support.watchers import Watcher
 
 MIB = 1 << 20
@@ -91,4 +92,4 @@ def test_start_on_a_full_disk_is_refused_with_a_sentence(small_disk: Path) -> No
         ended = warm.run(["-m", "roomcast"], env=env)
     assert (ended.returncode, ended.stdout) == (2, "")
     reason = f"The disk of the data directory {data} is full. Free some space, or choose another with ROOMCAST_DATA."
-    assert ended.stderr == f"Roomcast cannot start:\n{reason}\n"
+    assert start_failures(ended.stderr) == [reason]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.errors import StorageError
+from roomcast.errors import Unavailable
 from roomcast.ledger.contract import Lease
 from roomcast.ledger.redis import pubsub
 from roomcast.ledger.redis.ledger import RedisLedger
@@ -50,7 +50,7 @@ async def test_call_to_an_unreachable_redis_raises_storage_error(
 ) -> None:
     monkeypatch.setattr(pubsub, "CALL_SECONDS", 0.5)  # `subscribe` waits for one that comes back
     ledger = RedisLedger(connect(away))
-    with pytest.raises(StorageError):
+    with pytest.raises(Unavailable):
         await CALLS[name](ledger)
     await ledger.close()
 
@@ -71,7 +71,7 @@ async def test_call_to_a_paused_redis_raises_storage_error_in_time_and_later_cal
         # More than there are connections in the pool: who waits for one does not wait twice as long.
         outcomes = await asyncio.gather(*(call(ledger) for call in [*CALLS.values()] * 3), return_exceptions=True)
         assert time.monotonic() - began < CALL_SECONDS + 1
-        assert {type(outcome) for outcome in outcomes} == {StorageError}
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}
         redis.resume()
         assert (await ledger.get(upload.id)).seq == 1
         await ledger.close()

@@ -19,6 +19,7 @@ from tests.support import warm
 from tests.support.certificates import Authority, Certificate, authority, self_signed
 from tests.support.ledgers import Clock, created
 from tests.support.redis_server import RunningRedis
+from tests.support.start_failures import start_failures
 
 OTHER = "0" * 64
 
@@ -157,8 +158,8 @@ def test_process_does_not_start_with_an_untrusted_certificate(module: str, redis
     env = {"PATH": os.environ["PATH"], "REDIS_URL": redis.url, "ROOMCAST_DATA": str(tmp_path), "PORT": "0"}
     ended = warm.run(["-m", module], env=env)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("Roomcast cannot start:\nThe certificate of the Redis server at 127.0.0.1:")
-    assert "Traceback" not in ended.stderr
+    (reason,) = start_failures(ended.stderr)
+    assert reason.startswith("The certificate of the Redis server at 127.0.0.1:")
 
 
 @pytest.mark.parametrize("write", [str.lower, str.upper, lambda text: f"sha256 Fingerprint={text}\n"])

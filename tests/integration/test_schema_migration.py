@@ -174,7 +174,7 @@ async def test_a_second_process_is_refused_while_the_first_has_the_data_director
     first = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert first.stdout
     assert await first.stdout.readline() == b"open\n"
-    with pytest.raises(StorageError, match="Another process has this data directory open"):
+    with pytest.raises(StorageError, match="Another process uses the data directory"):
         SqliteLedger(path)
     first.kill()
     await first.wait()

@@ -124,7 +124,7 @@ async def test_what_would_lose_data_is_refused(data: Path, tmp_path: Path) -> No
             restore_backup(copy, target)
         assert contents(target) == before
     ledger = SqliteLedger(data / "ledger.sqlite3")
-    with pytest.raises(StorageError, match="Another process has this data directory open"):
+    with pytest.raises(StorageError, match="Another process uses the data directory"):
         restore_backup(copy, data)
     await ledger.close()
 

@@ -25,9 +25,12 @@ def test_size_has_a_decimal_unit(count: float, text: str) -> None:
     assert formatting.size(count) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3723, "1:02:03")])
-def test_duration_has_minutes_and_seconds(seconds: float, text: str) -> None:
-    assert formatting.duration(seconds) == text
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "a second"), (7.4, "7 s"), (12.4, "10 s"), (58, "1 min"), (3599, "1 h 0 min"), (5400, "1 h 30 min")],
+)
+def test_remaining_time_is_rounded_as_in_the_page(seconds: float, text: str) -> None:
+    assert formatting.remaining(seconds) == f"about {text} left"
 
 
 def state(**known: Any) -> Any:
@@ -38,9 +41,11 @@ def state(**known: Any) -> Any:
 @pytest.mark.parametrize(
     ("known", "line"),
     [
-        ({"stage": "receiving"}, "5 % sending (2.0 MB of 4.0 MB)"),
+        ({"stage": "receiving"}, "50 % sent (2.0 of 4.0 MB)"),
+        ({"stage": "receiving", "bytesReceived": 0, "bytesExpected": None}, "sending (0 of 0 B)"),
+        ({"stage": "receiving", "bytesReceived": 900}, "0 % sent (900 B of 4.0 MB)"),
         ({"stage": "queued", "queuePosition": 3}, "5 % queued (number 3 in the queue)"),
-        ({"stage": "compressing", "speed": 2.34, "eta": 67.0}, "5 % compressing (2.3×, 1:07 left)"),
+        ({"stage": "compressing", "speed": 2.34, "eta": 67.0}, "5 % compressing (2.3×, about 1 min left)"),
         ({"stage": "storing"}, "5 % storing"),
     ],
 )
@@ -49,8 +54,8 @@ def test_line_shows_the_state(known: dict[str, Any], line: str) -> None:
 
 
 def test_detail_shows_the_sizes_the_speed_and_the_time_left() -> None:
-    text = formatting.detail(state(stage="receiving"), bytes_per_second=500_000)
-    assert text == "2.0 MB of 4.0 MB, 500 kB/s, 0:04 left"
+    text = formatting.detail(state(stage="receiving"), speed=formatting.Speed(500_000, 4.0))
+    assert text == "2.0 of 4.0 MB, 500 kB/s, about 4 s left"
 
 
 def test_result_shows_the_sizes_and_what_was_saved() -> None:

@@ -112,6 +112,7 @@ AWAITED_TASKS = {
     "server/roomcast/media/s3/multipart.py": "one part, which is awaited",
     "server/roomcast/runtime/supervisor.py": "the watches of the children, the first of which to end ends the process",
     "server/roomcast/services/listeners/event_delivery.py": "the events of one upload, which log what fails and end",
+    "server/roomcast/services/start/usable.py": "the checks before the ready line, which are awaited",
     "server/roomcast/transport/engine.py": "one packet of one client",
     "workers/roomcast_workers/operations_port.py": "one answer, which a thread awaits until its deadline",
     "workers/roomcast_workers/reporter.py": "the ticks of one attempt, which log what fails",

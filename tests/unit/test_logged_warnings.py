@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from roomcast.runtime.process import log_warnings
+from roomcast.runtime.logs.configuration import log_warnings
 from structlog.testing import capture_logs
 
 

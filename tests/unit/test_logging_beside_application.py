@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
-from roomcast.runtime import process
+from roomcast.runtime.logs import configuration
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def process_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
     configured, config = structlog.is_configured(), structlog.get_config()
     with monkeypatch.context() as patch:
         patch.setattr(root, "handlers", [])
-        patch.setattr(process, "log_warnings", lambda: None)
+        patch.setattr(configuration, "log_warnings", lambda: None)
         structlog.reset_defaults()
         try:
             yield root
@@ -38,7 +38,7 @@ def test_handlers_and_level_of_an_application_stay_and_get_the_events(monkeypatc
     with process_start(monkeypatch) as root:
         root.addHandler(handler)
         root.setLevel(logging.INFO)
-        process.configure_logging_beside_application("info")
+        configuration.configure_logging_beside_application("info")
         structlog.get_logger("roomcast.test").info("upload_claimed", filename="clip.mp4")
         assert (root.handlers, root.level) == ([handler], logging.INFO)
     assert "upload_claimed" in handler.stream.getvalue()
@@ -54,7 +54,7 @@ def test_structlog_of_an_application_gets_the_events(monkeypatch: pytest.MonkeyP
 
     with process_start(monkeypatch) as root:
         structlog.configure(processors=[collect])
-        process.configure_logging_beside_application("info")
+        configuration.configure_logging_beside_application("info")
         structlog.get_logger("roomcast.test").info("upload_claimed")
         assert root.handlers == []
     assert [event["event"] for event in events] == ["upload_claimed"]
@@ -64,7 +64,7 @@ def test_without_logging_of_an_application_events_are_json_on_standard_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with process_start(monkeypatch) as root:
-        process.configure_logging_beside_application("info")
+        configuration.configure_logging_beside_application("info")
         structlog.get_logger("roomcast.test").info("upload_claimed")
         assert len(root.handlers) == 1
     assert '"event": "upload_claimed"' in capsys.readouterr().err

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from roomcast.services.backends import url_secret
 from roomcast.settings import settings
-from roomcast.settings.environment import PLATFORMS
 from roomcast.settings.settings import SettingsError
+from roomcast.settings.variables.environment import PLATFORMS
 
 from tests.support.harness import OURS
 from tests.support.settings import settings_of

@@ -15,6 +15,8 @@ from roomcast.runtime.process import listen_errors
 from roomcast.services import program
 from roomcast.settings.settings import Settings
 
+from tests.support.start_failures import start_failures
+
 
 def full() -> sqlite3.OperationalError:
     error = sqlite3.OperationalError("database or disk is full")
@@ -33,13 +35,18 @@ def full() -> sqlite3.OperationalError:
         (OSError(errno.ENOSPC, "No space", "/a/b"), "The disk of the data directory {data} is full. Free some space,"),
         (
             PermissionError(errno.EACCES, "Permission denied", "/a/b"),
-            "/a/b cannot be used: Permission denied. ROOMCAST_",
+            "/a/b cannot be used: Permission denied. Let this user write to the data directory {data}, or choose",
         ),
         (sqlite3.DatabaseError("file is not a database"), "The database in the data directory {data} cannot be used: "),
         (
-            RoomcastError("Another process has this data directory open."),
-            "Another process has this data directory open.",
+            FileExistsError(errno.EEXIST, "File exists", "/a"),
+            "The data directory {data} cannot be used: a file has this",
         ),
+        (
+            NotADirectoryError(errno.ENOTDIR, "Not a directory", "/a/b"),
+            "The data directory {data} cannot be used: a file",
+        ),
+        (RoomcastError("Another process uses the data directory."), "Another process uses the data directory."),
     ],
 )
 def test_error_at_start_is_one_sentence(
@@ -52,15 +59,14 @@ def test_error_at_start_is_one_sentence(
     for name in ("DYNO", "JWT_SECRET", "REDIS_URL", "HOST"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ROOMCAST_DATA", str(tmp_path))
-    monkeypatch.setattr(program, "configure_logging", lambda _: None)
+    monkeypatch.setattr(program, "configure_logging", lambda *_: None)
     monkeypatch.setattr(program, "new_loop", asyncio.new_event_loop)
 
     async def fail(_: Settings) -> NoReturn:
         raise error
 
     assert program.run_program(fail, service="roomcast-web") == 2
-    head, line, *rest = capsys.readouterr().err.splitlines()
-    assert (head, rest) == ("Roomcast cannot start:", [])
+    (line,) = start_failures(capsys.readouterr().err)
     assert line.startswith(sentence.format(data=tmp_path))
     assert line.endswith(".")
 
@@ -68,9 +74,8 @@ def test_error_at_start_is_one_sentence(
 @pytest.mark.parametrize(
     ("number", "reason"),
     [
-        (errno.EADDRINUSE, "Another program uses this port. Stop it, or choose another port."),
-        (errno.EACCES, "This user may not open it. Choose a port of 1024 or more."),
-        (errno.EADDRNOTAVAIL, "This machine has no such address."),
+        (errno.EACCES, "This user may not open it. Set PORT to a port of 1024 or more."),
+        (errno.EADDRNOTAVAIL, "This machine has no such address. Set HOST to one that it has, such as 127.0.0.1."),
         (errno.ENETUNREACH, "Network is unreachable."),
     ],
 )

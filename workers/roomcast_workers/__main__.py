@@ -6,23 +6,21 @@ Without `REDIS_URL` the web process runs the workers and this process only waits
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 from roomcast.extensions.discovery import discover
 from roomcast.extensions.registry import Extensions
-from roomcast.runtime.process import (
-    STOP_SECONDS,
-    exit_deadline,
-    print_ready,
-    stop_signal,
-)
+from roomcast.runtime.logs.announcements import BannerRow, print_ready
+from roomcast.runtime.process import STOP_SECONDS, exit_deadline, stop_signal
 from roomcast.runtime.tasks import exit_when_task_fails, process_heartbeats
 from roomcast.services.backends import open_backends
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.program import run_program
+from roomcast.services.start.location import storage_location
+from roomcast.services.start.usable import wait_until_usable
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.settings.settings import Settings
 
@@ -50,11 +48,20 @@ async def work(settings: Settings, extensions: Extensions, plan: StepPlan) -> in
                 maintenance.running(),
                 build_workers(settings, backends, plan).running(settings.worker.workers),
             ):
-                print_ready("Roomcast is working.")
+                if await wait_until_usable(backends, settings.storage, stop):
+                    print_ready("Roomcast is working.", _facts(settings))
                 await stop.wait()
-                log.info("stopping")
+                log.info("stopping", note="Uploads in progress go back to the queue. A second Ctrl-C stops at once.")
                 exit_deadline(STOP_SECONDS)
+    log.info("stopped")
     return end.exit_code
+
+
+def _facts(settings: Settings) -> Iterator[BannerRow]:
+    yield "Data", storage_location(settings.storage)
+    if settings.server.metrics_port:
+        yield "Metrics", f"Port {settings.server.metrics_port} of {settings.server.host}."
+    yield "Stop", "Press Ctrl-C."
 
 
 async def idle() -> int:

@@ -62,7 +62,7 @@ def operations_port(host: str, port: int | None, registry: CollectorRegistry, re
         start_response(status, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
         return [json.dumps({"ok": ok, "checks": checks}).encode()]
 
-    with listen_errors(host, port):
+    with listen_errors(host, port, variable="ROOMCAST_METRICS_PORT"):
         server, thread = start_http_server(port, host, registry)
     server.set_app(answer)
     try:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from roomcast.cli.doctor.findings import Diagnosis
 from roomcast.uploads.lifecycle import Stage, Status
 
 if TYPE_CHECKING:  # it imports pydantic
     from roomcast.uploads.messages import Message
+
+
+class Speed(NamedTuple):
+    """How fast a file is being sent, and the time until it has been."""
+
+    bytes_per_second: float
+    seconds_left: float
 
 
 def size(count: float) -> str:
@@ -21,39 +28,47 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def duration(seconds: float) -> str:
-    """Format a duration: `0:07`, `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def remaining(seconds: float) -> str:
+    """Format a remaining time as the page does, in steps that grow with it: `about 15 s left`."""
+    if seconds < 1.5:
+        return "about a second left"
+    if seconds < 57.5:
+        return f"about {round(seconds) if seconds < 10 else round(seconds / 5) * 5} s left"
+    minutes = round(seconds / 60)
+    return f"about {minutes} min left" if seconds < 3570 else f"about {minutes // 60} h {minutes % 60} min left"
 
 
 def stage(state: Message) -> str:
-    """Return the stage, as the sender sees it."""
-    return "sending" if state["stage"] == Stage.RECEIVING else state["stage"]
+    """Return the stage as the sender sees it: `78 % sent`."""
+    if state["stage"] != Stage.RECEIVING:
+        return state["stage"]
+    expected = state["bytesExpected"]
+    return f"{100 * state['bytesReceived'] // expected} % sent" if expected else "sending"
 
 
-def detail(state: Message, *, bytes_per_second: float | None = None) -> str:
+def detail(state: Message, *, speed: Speed | None = None) -> str:
     """Format the progress within the stage: bytes, speed, position in the queue and remaining time."""
     facts: list[str] = []
     if state["stage"] == Stage.RECEIVING:
-        facts.append(f"{size(state['bytesReceived'])} of {size(state['bytesExpected'] or 0)}")
-        if bytes_per_second:
-            facts.append(f"{size(bytes_per_second)}/s")
-            left = ((state["bytesExpected"] or 0) - state["bytesReceived"]) / bytes_per_second
-            facts.append(f"{duration(left)} left")
+        received, expected = size(state["bytesReceived"]), size(state["bytesExpected"] or 0)
+        same_unit = received.split(" ")[1] == expected.split(" ")[1]
+        facts.append(f"{received.split(' ')[0] if same_unit else received} of {expected}")
+        if speed:
+            facts += [f"{size(speed.bytes_per_second)}/s", remaining(speed.seconds_left)]
     if state["queuePosition"]:
         facts.append(f"number {state['queuePosition']} in the queue")
     if state["speed"]:
         facts.append(f"{state['speed']:.1f}×")
     if state["eta"]:
-        facts.append(f"{duration(state['eta'])} left")
+        facts.append(remaining(state["eta"]))
     return ", ".join(facts)
 
 
-def line(state: Message) -> str:
+def line(state: Message, *, speed: Speed | None = None) -> str:
     """Format a state in one line."""
-    more = detail(state)
+    more = detail(state, speed=speed)
+    if state["stage"] == Stage.RECEIVING:
+        return f"{stage(state)} ({more})"
     return f"{state['progress']:.0f} % {stage(state)}" + (f" ({more})" if more else "")
 
 

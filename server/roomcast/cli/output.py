@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -21,6 +22,7 @@ from rich.text import Text
 from roomcast.cli import formatting
 from roomcast.client.client import is_terminal
 from roomcast.client.errors import ClientError
+from roomcast.client.transfer_rate import TransferRate
 from roomcast.uploads.lifecycle import Stage
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -87,6 +89,7 @@ class LineDisplay:
 
     def __init__(self) -> None:
         self._latest: dict[str, Message] = {}
+        self._rates: defaultdict[str, TransferRate] = defaultdict(TransferRate)
         self._results: list[str] = []
 
     def __enter__(self) -> Self:
@@ -100,13 +103,14 @@ class LineDisplay:
         pass
 
     def state(self, name: str, state: Message) -> None:
+        speed = self._speed(name, state)
         latest = self._latest.get(name)
         same_stage = latest and latest["stage"] == state["stage"]
         if latest and same_stage and state["stageProgress"] < latest["stageProgress"] + _LINE_EVERY_PERCENT:
             return
         self._latest[name] = state
         if not is_terminal(state):
-            self.note(f"{name}: {formatting.line(state)}")
+            self.note(f"{name}: {formatting.line(state, speed=speed)}")
 
     def result(self, name: str, state: Message, location: str) -> None:
         self.note(f"{name}: done, {formatting.result(state)}")
@@ -117,6 +121,17 @@ class LineDisplay:
 
     def note(self, text: str) -> None:
         print_error(text)
+
+    def _speed(self, name: str, state: Message) -> formatting.Speed | None:
+        """Return the speed of the transfer, or None unless the file is being sent."""
+        rate = self._rates[name]
+        if state["stage"] != Stage.RECEIVING:
+            rate.restart()
+            return None
+        now = time.monotonic()
+        rate.update(now, state["bytesReceived"])
+        speed, left = rate.bytes_per_second(now), rate.seconds_left(now, state["bytesExpected"] or 0)
+        return None if not speed or left is None else formatting.Speed(speed, left)
 
 
 class BarDisplay(LineDisplay):
@@ -134,7 +149,6 @@ class BarDisplay(LineDisplay):
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._rates: dict[str, TransferRate] = {}
         self._ended = 0
         self._overall = self._add("All files") if several else None
 
@@ -148,16 +162,14 @@ class BarDisplay(LineDisplay):
 
     def begin(self, name: str) -> None:
         self._tasks[name] = self._add(name)
-        self._rates[name] = TransferRate()
         self._update_overall()
 
     def state(self, name: str, state: Message) -> None:
-        rate = self._rates[name].update(state["bytesReceived"]) if state["stage"] == Stage.RECEIVING else None
         self._progress.update(
             self._tasks[name],
             completed=state["progress"],
             stage=formatting.stage(state),
-            detail=formatting.detail(state, bytes_per_second=rate),
+            detail=formatting.detail(state, speed=self._speed(name, state)),
         )
         self._update_overall()
 
@@ -187,20 +199,6 @@ class BarDisplay(LineDisplay):
         bars = [task for task in self._progress.tasks if task.id != self._overall]
         done = sum(task.completed for task in bars) / len(bars)
         self._progress.update(self._overall, completed=done, stage=f"{self._ended} of {len(bars)}")
-
-
-class TransferRate:
-    """Measures a rate per second since the first count; None before it is known."""
-
-    def __init__(self) -> None:
-        self._first: tuple[float, int] | None = None
-
-    def update(self, count: int) -> float | None:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = now, count
-        since, first = self._first
-        return (count - first) / (now - since) if count > first and now > since else None
 
 
 def open_display(*, as_json: bool, several: bool = False) -> Display:

@@ -31,12 +31,12 @@ from taskiq_redis import RedisStreamBroker
 
 from roomcast.dispatch.contract import LIVE_WORKER_SECONDS, Dispatch, Handler, error_reason
 from roomcast.dispatch.delays import DelayedCalls
-from roomcast.errors import StorageError
+from roomcast.errors import StorageError, Unavailable
 from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.process import process_name
 from roomcast.runtime.redis_connection import SOCKET_SECONDS, connect
-from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts
+from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts, availability_of, is_outage, outage_reason
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust
 from roomcast.runtime.tasks import Heartbeat, cancel_and_wait, periodic, start_background_task
 
@@ -126,8 +126,8 @@ class TaskiqDispatch(Dispatch):
         call = Call(_HEARTBEAT, [self._workers_key], [me, repr(LIVE_WORKER_SECONDS)])
         try:
             live = [entry.decode().rpartition(" ") for entry in await self._scripts.run(call)]
-        except StorageError as error:
-            raise StorageError("The dispatch could not be reached.") from error
+        except Unavailable as error:
+            raise Unavailable("The dispatch could not be reached.") from error
         return Counter({process: int(count) for process, _, count in live})
 
     @asynccontextmanager
@@ -178,7 +178,7 @@ class TaskiqDispatch(Dispatch):
                 await self._client.zrem(self._workers_key, me)
                 await self._broker.remove_consumer()
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("worker_leave_failed", error=error_reason(error))
+            log.info("worker_leave_failed", error=error_reason(error))
 
 
 class _Broker(RedisStreamBroker):
@@ -214,7 +214,10 @@ class _Broker(RedisStreamBroker):
                     failures = 0
                     self.heartbeat.beat()
             except Exception as error:  # noqa: BLE001 - whatever it is, this must listen again
-                log.warning("dispatch_interrupted", error=error_reason(error))
+                if is_outage(error):
+                    availability_of(self._client).failed(outage_reason(error))
+                else:
+                    log.warning("dispatch_interrupted", error=error_reason(error))
             failures += 1
             self.heartbeat.beat(failed=True)
             await _BACKOFF.wait(failures)

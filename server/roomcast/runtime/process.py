@@ -1,23 +1,19 @@
-"""The entry and the exit of a process, web or worker: event loop, signals, log format, ready line, exit deadline."""
+"""The entry and the exit of a process, web or worker: event loop, signals, port, exit deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import faulthandler
-import logging
 import os
 import signal
 import socket
-import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from pathlib import Path
 
 import structlog
-from structlog.tracebacks import ExceptionDictTransformer
 
 from roomcast.errors import RoomcastError
 
@@ -25,6 +21,12 @@ log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 24.0
 """How long a process may take to end after SIGTERM. Heroku, for one, sends SIGKILL after 30 seconds."""
+
+
+EXIT_INTERRUPTED = 130
+"""The exit code after Ctrl-C at a moment when the process cannot stop in good order."""
+
+_PORTS_TRIED = 100
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -42,10 +44,24 @@ def process_name() -> str:
 
 
 def stop_signal() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
+    """Return an event that SIGTERM and SIGINT set. A second SIGINT, as from a second Ctrl-C, ends the process at once.
+
+    Its leases expire then, and its uploads are processed again.
+    """
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    interrupts = 0
+
+    def interrupt() -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            log.warning("stopped_at_once", note="Uploads in progress are processed again after the next start.")
+            os._exit(EXIT_INTERRUPTED)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     return stop
 
 
@@ -62,117 +78,68 @@ def exit_deadline(seconds: float) -> None:
     timer.start()
 
 
+def bind_port(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that are bound to the port on every address of the host, and that do not listen yet.
+
+    Port 0 is a free one, the same on each address. Raise `RoomcastError` with a sentence that says what to change.
+    """
+    bound: list[socket.socket] = []
+    with listen_errors(host, port):
+        try:
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, _, _, _, address in dict.fromkeys(infos):
+                listener = socket.socket(family, socket.SOCK_STREAM)
+                bound.append(listener)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                number = port or bound[0].getsockname()[1]
+                listener.bind((address[0], number, *address[2:]))
+                listener.setblocking(False)
+        except OSError:
+            for listener in bound:
+                listener.close()
+            raise
+    return bound
+
+
 @contextmanager
-def listen_errors(host: str, port: int) -> Iterator[None]:
-    """Raise an `OSError` of opening a port as a `RoomcastError` with a sentence that says what to change."""
+def listen_errors(host: str, port: int, *, variable: str = "PORT") -> Iterator[None]:
+    """Raise an `OSError` of opening a port as a `RoomcastError` with a sentence that says what to change. `variable` is
+    the setting of the port."""
     try:
         yield
+    except socket.gaierror as error:
+        raise RoomcastError(
+            f"The host {host} is not known: {error.strerror}. Set HOST to an address of this machine."
+        ) from error
     except OSError as error:
         match error.errno:
             case errno.EADDRINUSE:
-                reason = "Another program uses this port. Stop it, or choose another port."
-            case errno.EACCES:
-                reason = "This user may not open it. Choose a port of 1024 or more."
+                reason = f"Another program uses it. Stop that program, or try {_another(host, port, variable)}."
+            case errno.EACCES | errno.EPERM:
+                reason = f"This user may not open it. Set {variable} to a port of 1024 or more."
             case errno.EADDRNOTAVAIL:
-                reason = "This machine has no such address."
+                reason = "This machine has no such address. Set HOST to one that it has, such as 127.0.0.1."
             case _:
                 reason = f"{error.strerror or error}."
         raise RoomcastError(f"The port {port} of {host} cannot be opened. {reason}") from error
 
 
-def print_ready(line: str) -> None:
-    """Print the one line on standard output that tells a person, or a parent process, that this process is ready."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def print_start_error(reason: str) -> int:
-    """Print why the process cannot start to standard error. Return the exit code."""
-    sys.stderr.write(f"Roomcast cannot start:\n{reason}\n")
-    return 2
+def _another(host: str, port: int, variable: str) -> str:
+    """Return what to type instead, with the next port that is free: `PORT=8001 make run`."""
+    for candidate in range(port + 1, min(port + _PORTS_TRIED, 65535) + 1):
+        try:
+            with socket.create_server((host, candidate), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+                break
+        except OSError:
+            continue
+    else:
+        return f"another {variable}"
+    in_checkout = "MAKELEVEL" in os.environ and (Path(__file__).parents[3] / "Makefile").exists()
+    return f"{variable}={candidate}{' make run' if in_checkout and variable == 'PORT' else ''}"
 
 
 def log_context(upload_id: str, **more: object) -> AbstractContextManager[None]:
     """Add the upload's id, and `more`, to every log line of this task and its children until the context is left."""
     return structlog.contextvars.bound_contextvars(upload=upload_id, **more)
-
-
-def configure_logging(level: str) -> None:
-    """Log from `level` on to standard error, one JSON object per line. Libraries log only warnings and errors."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        # Local variables may contain secrets.
-        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for ours in ("roomcast", "roomcast_workers"):
-        logging.getLogger(ours).setLevel(level.upper())
-    log_warnings()
-
-
-def configure_logging_beside_application(level: str) -> None:
-    """Log to the application's handlers, or to its structlog; if it has configured neither, as `configure_logging`."""
-    if logging.getLogger().handlers or structlog.is_configured():
-        log_to_application()
-    else:
-        configure_logging(level)
-
-
-def log_to_application() -> None:
-    """Pass what is logged on to the `logging` module, whose levels and handlers are the application's.
-
-    An application that has configured structlog gets it there.
-    """
-    if structlog.is_configured():
-        return
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.contextvars.merge_contextvars,
-            # A traceback of rich would show local variables, which may contain secrets.
-            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-    )
-
-
-def log_warnings() -> None:
-    """Log Python warnings as events: the first one of each line of code.
-
-    Python itself would write them to standard error as they are, and remember the text of each. A library's warning may
-    quote what a client has sent: control characters, and as many different texts as it likes.
-    """
-    lines: set[tuple[str, int]] = set()
-
-    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
-        if (filename, lineno) not in lines:
-            lines.add((filename, lineno))
-            where = f"{filename}:{lineno}"
-            log.warning("python_warning", category=category.__name__, reason=str(message)[:500], where=where)
-
-    warnings.showwarning = show
-    if not sys.warnoptions:
-        warnings.simplefilter("always")  # the only action that remembers nothing and ignores nothing
-        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
-            warnings.simplefilter("ignore", category)

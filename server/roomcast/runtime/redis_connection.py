@@ -25,7 +25,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from roomcast.errors import RoomcastError
 from roomcast.runtime.redis_lua import MAX_CONCURRENT_CALLS
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust, fingerprint
-from roomcast.runtime.redis_url import SentinelAddress, is_sentinel_url, parse_sentinel_url
+from roomcast.runtime.redis_url import SentinelAddress, is_sentinel_url, parse_sentinel_url, redis_address
 
 SOCKET_SECONDS = 2.0
 """How long one write or connect may take."""
@@ -47,8 +47,10 @@ class _CheckedConnection(AbstractConnection):
     """A connection whose failures are all errors of the client library. With `read_seconds`, no response may take
     longer."""
 
-    def __init__(self, *, read_seconds: float | None = None, **options: Any) -> None:
+    def __init__(self, *, read_seconds: float | None = None, address: str = "", **options: Any) -> None:
         super().__init__(**options)
+        self.address = address
+        """Where the URL leads, for the log."""
         self._read_seconds = read_seconds
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
@@ -203,7 +205,7 @@ def connect(
     No command is retried: only the caller can find out whether one without a response was executed. With
     `read_seconds`, no response may take longer; without it, callers must have their own timeouts.
     """
-    scheme = url.partition(":")[0]
+    scheme, shown = url.partition(":")[0], url
     options: dict[str, Any] = {} if scheme == "unix" else {"socket_keepalive": True}
     if scheme.startswith("rediss"):
         options["trust"] = trust
@@ -223,6 +225,7 @@ def connect(
         protocol=2,
         decode_responses=False,
         read_seconds=read_seconds,
+        address=redis_address(shown),
         **options,
     )
     pool.connection_class = _CLASSES[scheme]  # otherwise the client takes the class from the URL

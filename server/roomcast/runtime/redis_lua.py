@@ -20,13 +20,16 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from roomcast.errors import StorageError
+from roomcast.errors import StorageError, Unavailable
 from roomcast.runtime.clocks import unix_time
+from roomcast.runtime.logs.outages import Availability, availability
 
 T = TypeVar("T")
 
 CALL_SECONDS = 3.0
 """The longest time that a call may take, including the wait for a connection."""
+
+_WRITABLE_AFTER_SECONDS = 10.0
 
 MAX_CONCURRENT_CALLS = 16
 """How many calls of one `Scripts` are sent to Redis at a time."""
@@ -44,7 +47,7 @@ local function exact(number) return string.format('%.17g', number) end
 """
 
 
-class RedisRefused(StorageError):
+class RedisRefused(Unavailable):
     """Redis answers, but cannot be used. `permanent`: not before an operator changes the settings."""
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
@@ -101,6 +104,8 @@ class Scripts:
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
+        self._availability, self._writability = availability_of(client), writability_of(client)
+        self._answered = False
 
     async def run(self, call: Call) -> Any:
         """Return the script's reply."""
@@ -146,14 +151,54 @@ class Scripts:
         The client's pool is not fair: under load, some callers would wait for ever."""
         try:
             async with asyncio.timeout(CALL_SECONDS), self._slots:
-                return await work()
-        except RedisError as error:
-            raise _refusal(error) or StorageError("The ledger could not be reached.") from error
-        except (OSError, TimeoutError) as error:
-            raise StorageError("The ledger could not be reached.") from error
+                result = await work()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise self._failure(error) from error
+        self._answered = True
+        self._availability.succeeded()
+        self._writability.succeeded()
+        return result
+
+    def _failure(self, error: Exception) -> StorageError:
+        """Return the error to raise for one of the client."""
+        if (refusal := _refusal(error)) is not None:
+            if self._answered or not refusal.permanent:  # a permanent one at the start ends the process
+                self._writability.failed(refusal.message)
+            return refusal
+        if isinstance(error, ResponseError):
+            return StorageError("The ledger could not be reached.")
+        self._availability.failed(outage_reason(error))
+        return Unavailable("The ledger could not be reached.")
 
 
-def _refusal(error: RedisError) -> RedisRefused | None:
+def availability_of(client: Redis) -> Availability:
+    """Return whether the Redis answers that a client of `redis_connection.connect` uses."""
+    return availability("redis", _address(client))
+
+
+def writability_of(client: Redis) -> Availability:
+    """Return whether the same Redis accepts what this process sends. One that refuses writes still answers reads, so
+    only a time without a refusal shows that it is over."""
+    return availability("redis_writes", _address(client), quiet_seconds=_WRITABLE_AFTER_SECONDS)
+
+
+def _address(client: Redis) -> str:
+    return str(client.connection_pool.connection_kwargs.get("address", ""))
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether an error of the client means that Redis has not answered."""
+    return isinstance(error, RedisError | OSError | TimeoutError) and not isinstance(error, ResponseError)
+
+
+def outage_reason(error: Exception) -> str:
+    """Return in a sentence why a request has got no answer."""
+    if not (text := str(error).strip()):
+        return f"There was no answer within {CALL_SECONDS:g} s."
+    return text if text.endswith(".") else f"{text}."
+
+
+def _refusal(error: Exception) -> RedisRefused | None:
     """Return the reason for which a Redis that answers cannot be used, or None for any other error."""
     match error:
         case AuthenticationError():
@@ -166,6 +211,8 @@ def _refusal(error: RedisError) -> RedisRefused | None:
             return RedisRefused("Redis has no memory left for writes (maxmemory).")
         case BusyLoadingError():
             return RedisRefused("Redis is loading its data.")
+        case ResponseError() if "DB index" in str(error):
+            return RedisRefused("Redis has no database with the number in REDIS_URL.", permanent=True)
         case ResponseError() if str(error).startswith("MISCONF"):
             return RedisRefused("Redis refuses writes because it cannot save its data.")
     return None

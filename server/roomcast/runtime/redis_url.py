@@ -55,6 +55,19 @@ def parse_sentinel_url(url: str) -> SentinelAddress:
     return SentinelAddress(unquote(service), tuple(sentinels), node)
 
 
+def redis_address(url: str) -> str:
+    """Return where a valid URL of Redis leads, without the user and the password: `127.0.0.1:6379, database 0`."""
+    if is_sentinel_url(url):
+        address = parse_sentinel_url(url)
+        hosts = ", ".join(redis_address(sentinel).partition(",")[0] for sentinel in address.sentinels)
+        return f"{hosts} (Sentinel), service {address.service}"
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return parts.path
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or "localhost"
+    return f"{host}:{parts.port or 6379}, database {parts.path.strip('/') or '0'}"
+
+
 def check_redis_url(url: str) -> str:
     """Return the URL. Raise `ValueError` with a sentence if it is not valid."""
     if is_sentinel_url(url):

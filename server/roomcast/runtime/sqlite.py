@@ -191,5 +191,8 @@ def lock_file(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise StorageError("Another process has this data directory open.") from None
+        raise StorageError(
+            f"Another process uses the data directory {path.absolute().parent}. Stop that process, or choose another "
+            "directory with ROOMCAST_DATA."
+        ) from None
     return descriptor

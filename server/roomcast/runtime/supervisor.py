@@ -12,11 +12,11 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from roomcast.runtime.process import STOP_SECONDS, listen_errors, print_ready, stop_signal
+from roomcast.runtime.process import STOP_SECONDS, listen_errors, stop_signal
 from roomcast.runtime.programs import Program, start_program
 
 log = structlog.get_logger(__name__)
@@ -34,11 +34,19 @@ def inherited_fd(name: str, environment: Mapping[str, str] = os.environ) -> int 
     return int(value) if value else None
 
 
-async def supervise(count: int, host: str, port: int, command: Sequence[str], *, drain_seconds: float = 0.0) -> int:
+async def supervise(
+    count: int,
+    host: str,
+    port: int,
+    command: Sequence[str],
+    *,
+    on_ready: Callable[[str], None],
+    drain_seconds: float = 0.0,
+) -> int:
     """Run `count` children, each by this command line, until SIGTERM. Return the exit code.
 
-    After SIGTERM each serves for `drain_seconds` more.
-
+    `on_ready` gets the ready line of one of them when all are ready. After SIGTERM each serves for `drain_seconds`
+    more.
 
     If a child dies before it is ready, or within five seconds, starting it again would not help: all others are stopped
     too, and the exit code is the child's, or 1 if it was killed.
@@ -50,11 +58,15 @@ async def supervise(count: int, host: str, port: int, command: Sequence[str], *,
         read_end, write_end = os.pipe()
         children = [_Child(command, listener.fileno(), read_end) for _ in range(count)]
         try:
-            await asyncio.gather(*(child.start() for child in children))
-            if all(child.ready_line for child in children):
-                print_ready(children[0].ready_line)
-            watches = [asyncio.create_task(child.watch()) for child in children]
             stopping = asyncio.create_task(stop.wait())
+            starting = asyncio.create_task(_start_all(children))
+            await asyncio.wait((stopping, starting), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                if all(child.ready_line for child in children):
+                    on_ready(children[0].ready_line)
+            starting.cancel()
+            watches = [asyncio.create_task(child.watch()) for child in children if child.started]
             ended, _ = await asyncio.wait({stopping, *watches}, return_when=asyncio.FIRST_COMPLETED)
             for task in (stopping, *watches):
                 task.cancel()
@@ -66,6 +78,14 @@ async def supervise(count: int, host: str, port: int, command: Sequence[str], *,
             os.close(read_end)
 
 
+async def _start_all(children: Sequence[_Child]) -> None:
+    """Start the first child alone, because what prevents its start would prevent that of the others, too."""
+    first, *others = children
+    await first.start()
+    if first.ready_line:
+        await asyncio.gather(*(child.start() for child in others))
+
+
 class _Child:
     """One web process, which is restarted when it dies."""
 
@@ -75,6 +95,11 @@ class _Child:
         self._program: Program | None = None
         self._started_at = 0.0
         self.ready_line = ""
+
+    @property
+    def started(self) -> bool:
+        """Whether the process was started, in which case it may have died."""
+        return self._program is not None
 
     async def start(self) -> None:
         """Start the process. Return when it has printed its ready line, or has died."""
@@ -103,8 +128,10 @@ class _Child:
         while True:
             assert self._program is not None  # noqa: S101  (it was started)
             code = await self._program.wait()
+            if not self.ready_line:
+                return max(1, code)  # it has logged why it could not start
             log.error("web_process_died", code=code)
-            if not self.ready_line or time.monotonic() - self._started_at < _MIN_LIFETIME_SECONDS:
+            if time.monotonic() - self._started_at < _MIN_LIFETIME_SECONDS:
                 return max(1, code)
             await self.start()
 

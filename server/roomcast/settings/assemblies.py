@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from roomcast.settings.config_file import DEFAULT_CONFIG, ConfigFile, read_config_file
-from roomcast.settings.environment import Variable
 from roomcast.settings.group import SettingsGroup
+from roomcast.settings.variables.environment import Allowed, Variable
 from roomcast.uploads.templates import DEFAULT as DEFAULT_TEMPLATE
 from roomcast.uploads.templates import Template, TemplateFileError, Templates, parse_tables
 
@@ -30,10 +30,18 @@ class AssemblySettings(SettingsGroup):
     )
     branch: str = Field("main", min_length=1, max_length=100, description="The `branch` reported for assemblies.")
     webhook_private: bool = Field(False, description="1 allows webhooks to private and loopback addresses.")
-    sqs_progress_queue_url: Annotated[str | None, Variable("SQS_PROGRESS_QUEUE_URL")] = Field(
+    sqs_progress_queue_url: Annotated[
+        str | None,
+        Variable("SQS_PROGRESS_QUEUE_URL"),
+        Allowed("the http:// or https:// URL of a queue that ends in .fifo"),
+    ] = Field(
         None, pattern=r"^https?://.*\.fifo$", description="SQS FIFO queue that the step messages are sent to as well."
     )
-    sqs_progress_queue_name: Annotated[str | None, Variable("SQS_PROGRESS_QUEUE_NAME")] = Field(
+    sqs_progress_queue_name: Annotated[
+        str | None,
+        Variable("SQS_PROGRESS_QUEUE_NAME"),
+        Allowed("a name of letters, digits, - and _ that ends in .fifo, such as myapp-progress.fifo"),
+    ] = Field(
         None,
         pattern=r"^[A-Za-z0-9_-]{1,75}\.fifo$",
         description="Name of that queue in the account, such as `myapp-progress.fifo`, instead of its URL.",

@@ -8,8 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from roomcast.json_requests import check_http_url
 from roomcast.public_key import read_public_key
-from roomcast.settings.environment import Variable
 from roomcast.settings.group import SettingsGroup
+from roomcast.settings.variables.environment import Variable
 
 SECRET_BYTES = 32
 """The least length of a secret for HMAC-SHA256: that of the digest."""

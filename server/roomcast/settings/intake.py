@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import Field, field_validator
 
 from roomcast.json_requests import check_http_url
 from roomcast.settings.group import SettingsGroup
+from roomcast.settings.variables.environment import Allowed
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -32,9 +35,10 @@ class IntakeSettings(SettingsGroup):
         gt=0,
         description="Rate at which one viewer, or one network address in open mode, may send to each web process.",
     )
-    hashes: str = Field(
+    hashes: Annotated[
+        Literal["md5,sha256", "md5", "sha256", "none"], Allowed("`md5,sha256`, `md5`, `sha256` or `none`")
+    ] = Field(
         "md5,sha256",
-        pattern=r"^(md5,sha256|md5|sha256|none)$",
         description="Digests computed while a file arrives: `md5,sha256`, `md5`, `sha256` or `none`, which saves "
         "their CPU time. Without `md5` the id of an assembly cannot be computed by the client.",
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from roomcast.forwarded import TrustedProxies
 from roomcast.origins import is_loopback_address
-from roomcast.settings.environment import Variable, default_host, default_trusted_proxies
+from roomcast.runtime.logs.configuration import LogFormat
 from roomcast.settings.group import SettingsGroup
+from roomcast.settings.variables.environment import Allowed, Variable, default_host, default_trusted_proxies
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
@@ -26,7 +27,9 @@ class ServerSettings(SettingsGroup):
         "address other than loopback needs `ROOMCAST_OPEN=1`.",
     )
     open: bool = Field(False, description="1 allows open mode (no credentials) on an address other than loopback.")
-    public_url: str | None = Field(
+    public_url: Annotated[
+        str | None, Allowed("an address such as https://films.example.com, without a query or a user name")
+    ] = Field(
         None,
         pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
         description="Public address of this server, such as `https://films.example.com`. All links begin with it; "
@@ -69,10 +72,13 @@ class ServerSettings(SettingsGroup):
     shutdown_seconds: float = Field(
         15, ge=0, le=20, description="How long request bodies may still arrive after SIGTERM."
     )
-    log: str = Field(
-        "info",
-        pattern="^(debug|info|warning|error)$",
-        description="Lowest level that is logged: `debug`, `info`, `warning` or `error`.",
+    log: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Lowest level that is logged: `debug`, `info`, `warning` or `error`."
+    )
+    log_format: LogFormat = Field(
+        "auto",
+        description="`console` logs lines for people, `json` one JSON object per line. `auto`: `console` if standard "
+        "error is a terminal, otherwise `json`.",
     )
 
     @field_validator("trusted_proxies", mode="before")

@@ -17,12 +17,14 @@ from roomcast.origins import ANY
 from roomcast.settings.assemblies import AssemblySettings
 from roomcast.settings.auth import AuthSettings
 from roomcast.settings.config_file import ConfigFileError
-from roomcast.settings.environment import EnvironmentSource, Setting, mistakes, settings_in
 from roomcast.settings.intake import IntakeSettings
 from roomcast.settings.retention import RetentionSettings
 from roomcast.settings.server import ServerSettings
 from roomcast.settings.sockets import SocketSettings
 from roomcast.settings.storage import StorageSettings
+from roomcast.settings.variables.environment import EnvironmentSource, Setting, settings_in
+from roomcast.settings.variables.mistakes import mistakes
+from roomcast.settings.variables.unknown import advice_for
 from roomcast.settings.worker import WorkerSettings
 from roomcast.uploads.templates import TemplateFileError
 
@@ -34,7 +36,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """All groups. What is not given is read from the environment, or has its default."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
@@ -83,7 +85,7 @@ def _groups(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return settings by their groups and fields, of settings by the names of their variables."""
     by_variable = {setting.variable: setting for setting in all_settings()}
     if unknown := sorted(given.keys() - by_variable.keys()):
-        raise SettingsError("\n".join(f"{name}: There is no such setting." for name in unknown))
+        raise SettingsError("\n".join(f"{name}: {advice_for(name, by_variable)}" for name in unknown))
     groups: dict[str, dict[str, Any]] = {}
     for variable, value in given.items():
         groups.setdefault(by_variable[variable].group, {})[by_variable[variable].name] = value

@@ -10,8 +10,8 @@ from pydantic import Field, field_validator
 
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
 from roomcast.runtime.redis_url import check_redis_url
-from roomcast.settings.environment import Variable, disk_warning
 from roomcast.settings.group import SettingsGroup
+from roomcast.settings.variables.environment import Variable, disk_warning
 
 
 class StorageSettings(SettingsGroup):

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from roomcast.settings.environment import Variable
 from roomcast.settings.group import SettingsGroup
+from roomcast.settings.variables.environment import Variable
 from roomcast.uploads.templates import Preset
 
 

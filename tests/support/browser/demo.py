@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -46,6 +46,9 @@ _RECORD_RENDERINGS = """
 })();
 """
 """Records every rendering of every card, without gaps."""
+
+NO_HANDLES = "delete globalThis.showOpenFilePicker"
+"""Lets the page use the file input, whose files Playwright can choose."""
 
 _TRANSFER = """
 (files) => {
@@ -132,7 +135,11 @@ class Demo:
         self.cards = page.locator(".card")
         self.banner = page.locator("#banner")
         self.batch = page.locator("#count")
-        self.note = page.locator("#note")
+        self.note = page.locator(".notice").get_by_role("status")
+        self.warning = page.locator(".notice").get_by_role("alert")
+        self.question = page.get_by_role("alertdialog")
+        self.overlay = page.locator("#overlay")
+        self.template = page.get_by_label("What is it for?")
         self.announced = page.locator("#announcer")
         self.picker = page.get_by_label("Choose files", exact=True)
         self.token = page.get_by_label("Access token")
@@ -141,6 +148,7 @@ class Demo:
     async def open(cls, context: BrowserContext, url: str) -> Self:
         page = await context.new_page()
         await page.add_init_script(_RECORD_RENDERINGS)
+        await page.add_init_script(NO_HANDLES)
         await page.goto(url)
         return cls(page)
 
@@ -160,6 +168,32 @@ class Demo:
         """Drop the files on the page."""
         transfer = await transferred(self.page, files)
         await self.page.dispatch_event("main", "drop", {"dataTransfer": transfer})
+
+    async def paste(self, file: Path, *, as_name: str) -> None:
+        """Paste a file under another name, with the date of now, as browsers give pictures of the clipboard."""
+        transfer = await transferred(self.page, [file])
+        await self.page.evaluate(
+            """([transfer, name]) => {
+              const pasted = new DataTransfer();
+              pasted.items.add(new File([transfer.files[0]], name, { type: transfer.files[0].type }));
+              document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: pasted, bubbles: true }));
+            }""",
+            [transfer, as_name],
+        )
+
+    @asynccontextmanager
+    async def dragging(self, *paths: Path) -> AsyncIterator[Callable[[str], Awaitable[Any]]]:
+        """Drag files and folders over the page as a person does; yields the function that goes on."""
+        session = await self.page.context.new_cdp_session(self.page)
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+
+        async def drag(event: str) -> None:
+            await session.send("Input.dispatchDragEvent", {"type": event, "x": 300, "y": 300, "data": data})
+
+        await drag("dragEnter")
+        await drag("dragOver")
+        yield drag
+        await session.detach()
 
     @asynccontextmanager
     async def limited_bandwidth(self, bytes_per_second: int = 50_000) -> AsyncIterator[None]:

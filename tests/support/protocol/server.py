@@ -18,7 +18,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp import web
-from roomcast.runtime.process import print_ready, stop_signal
+from roomcast.runtime.logs.announcements import print_ready
+from roomcast.runtime.process import stop_signal
 
 from tests.support.socketio.servers import SERVERS
 

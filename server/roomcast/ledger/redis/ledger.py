@@ -20,7 +20,7 @@ import orjson
 import structlog
 from redis.asyncio import Redis
 
-from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, WrongState
+from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, Unavailable, WrongState
 from roomcast.ledger.contract import (
     CLEANUP_SECONDS,
     EVENT_LOG_LENGTH,
@@ -145,7 +145,8 @@ class RedisLedger:
         except RedisRefused as error:
             if error.permanent:
                 raise
-            log.exception("redis_not_usable", reason=error.message)
+        except Unavailable:
+            pass  # which is logged as an outage
         except StorageError:
             log.warning("redis_not_prepared", exc_info=True)
 
@@ -274,7 +275,7 @@ class RedisLedger:
         # One claim at a time: the workers of this process would otherwise all compete for the same first upload.
         async with self._claiming:
             if self._claims_failed > failures:  # Redis failed while this call waited: do not wait again
-                raise StorageError("The ledger could not be reached.")
+                raise Unavailable("The ledger could not be reached.")
             try:
                 return await self._claim_first(holder, seconds)
             except StorageError:

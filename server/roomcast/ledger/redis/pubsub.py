@@ -18,11 +18,11 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from roomcast.errors import StorageError
+from roomcast.errors import Unavailable
 from roomcast.ledger.contract import ChangeNotice, Listener
 from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.redis_connection import SOCKET_SECONDS
-from roomcast.runtime.redis_lua import CALL_SECONDS
+from roomcast.runtime.redis_lua import CALL_SECONDS, availability_of, outage_reason
 from roomcast.runtime.tasks import Heartbeat, cancel_and_wait, start_background_task
 
 log = structlog.get_logger(__name__)
@@ -74,13 +74,13 @@ class PubSub:
     async def subscribe(self, channel: str) -> None:
         """Subscribe to a channel, and return when Redis has confirmed it.
 
-        Raise `StorageError` after `CALL_SECONDS` without a confirmation; the channel stays wanted, and is subscribed as
+        Raise `Unavailable` after `CALL_SECONDS` without a confirmation; the channel stays wanted, and is subscribed as
         soon as Redis can be reached.
         """
         confirmed = self._want(channel)
         await asyncio.wait({confirmed}, timeout=CALL_SECONDS)
         if not confirmed.done():
-            raise StorageError("The ledger could not be reached.")
+            raise Unavailable("The ledger could not be reached.")
 
     def unsubscribe(self, channel: str) -> None:
         """End the subscription, in order with the `subscribe` calls before it."""
@@ -126,7 +126,7 @@ class PubSub:
                     await connection.connect()  # type: ignore[no-untyped-call]
                 await self._run_connection(connection)
             except (RedisError, OSError, TimeoutError) as error:
-                log.warning("pubsub_disconnected", error=str(error))
+                availability_of(self._client).failed(outage_reason(error))
             except Exception:
                 log.exception("pubsub_failed")
             finally:
@@ -207,6 +207,7 @@ class PubSub:
 
     def _confirm(self, channel: str) -> None:
         self._failures = 0
+        availability_of(self._client).succeeded()
         pending = self._unconfirmed[channel]
         confirmed = pending.popleft()
         if not pending:

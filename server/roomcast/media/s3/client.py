@@ -17,9 +17,10 @@ from aiobotocore.config import AioConfig
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
-from roomcast.errors import DiskFull, NotFound, RoomcastError, StorageError
+from roomcast.errors import DiskFull, NotFound, RoomcastError, StorageError, Unavailable
 from roomcast.media.s3.signing import S3UrlSigner
 from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.logs.outages import Availability, availability
 from roomcast.runtime.tasks import periodic
 
 log = structlog.get_logger(__name__)
@@ -46,11 +47,16 @@ _FULL_CODES = frozenset(
 _TRANSIENT_CODES = frozenset(
     {"BadDigest", "IncompleteBody", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling"}
 )
+_GATEWAY_STATUSES = (502, 503, 504)
 _CONFIGURATION_ERRORS = (NoCredentialsError, ParamValidationError)
 
 
 class TransientError(StorageError):
     """A failure that another attempt may not have."""
+
+
+class MediaUnavailable(TransientError, Unavailable):
+    """The server does not answer, or answers that it cannot work."""
 
 
 class Unsupported(StorageError):
@@ -71,11 +77,18 @@ class Bucket:
     md5_etags: bool
     full_checksums: bool
     part_slots: asyncio.Semaphore
+    address: str = ""
+    """Where the bucket is, for the log."""
+
+    @property
+    def availability(self) -> Availability:
+        """Whether the server answers."""
+        return availability("s3", self.address)
 
     async def call(self, operation: str, *, size: int = 0, **parameters: Any) -> dict[str, Any]:
         """Send one request and return the response. `size` is the length of its body, which gives it more time. Raise
         `NotFound`, `DiskFull`, `TransientError` or another `StorageError`."""
-        with mapped_errors():
+        with self._reporting(), mapped_errors():
             async with asyncio.timeout(_CALL_SECONDS + size / _MIN_BYTES_PER_SECOND):
                 response: dict[str, Any] = await getattr(self.client, operation)(Bucket=self.name, **parameters)
                 return response
@@ -83,7 +96,7 @@ class Bucket:
     async def list_all(self, operation: str, field: str, **parameters: Any) -> list[dict[str, Any]]:
         """Return the entries on all pages of a listing. Raise as `call` does."""
         entries: list[dict[str, Any]] = []
-        with mapped_errors():
+        with self._reporting(), mapped_errors():
             async for page in self.client.get_paginator(operation).paginate(Bucket=self.name, **parameters):
                 entries += page.get(field) or ()
         return entries
@@ -91,6 +104,25 @@ class Bucket:
     async def list_objects(self, prefix: str) -> list[dict[str, Any]]:
         """Return `Key`, `Size` and `LastModified` of all objects whose keys begin with `prefix`."""
         return await self.list_all("list_objects_v2", "Contents", Prefix=prefix)
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Record whether the server has answered."""
+        try:
+            yield
+        except MediaUnavailable as error:
+            self.availability.failed(_outage_reason(error.__cause__))
+            raise
+        except RoomcastError:
+            self.availability.succeeded()
+            raise
+        self.availability.succeeded()
+
+
+def _outage_reason(cause: BaseException | None) -> str:
+    """Return in a sentence why a request has got no answer."""
+    text = str(cause or "").strip() or "There was no answer in time"
+    return f"{text.removesuffix('.')}."
 
 
 @asynccontextmanager
@@ -129,7 +161,15 @@ async def open_bucket(
         region = parse_qs(query)["X-Amz-Credential"][0].split("/")[-3]
         urls = S3UrlSigner(base.removesuffix("/x"), region, frozen_credentials, url_seconds)
         part_slots = asyncio.Semaphore(_MAX_PARTS_IN_FLIGHT)
-        yield Bucket(name, client, urls, md5_etags, full_checksums=amazon, part_slots=part_slots)
+        yield Bucket(
+            name,
+            client,
+            urls,
+            md5_etags,
+            full_checksums=amazon,
+            part_slots=part_slots,
+            address=f"{endpoint or 'Amazon S3'}, bucket {name}",
+        )
 
 
 async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
@@ -138,7 +178,7 @@ async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
         try:
             return await attempt()
         except TransientError as error:
-            log.info("s3_retry", failures=failures, cause=type(error.__cause__).__name__)
+            log.debug("s3_retry", failures=failures, cause=type(error.__cause__).__name__)
             await S3_BACKOFF.wait(failures)
     return await attempt()
 
@@ -154,7 +194,7 @@ def mapped_errors() -> Iterator[None]:
     except _CONFIGURATION_ERRORS as error:
         raise StorageError("The media store is not configured correctly.") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-        raise TransientError("The media store does not answer.") from error
+        raise MediaUnavailable("The media store does not answer.") from error
 
 
 def _error_from_response(error: ClientError) -> RoomcastError:
@@ -166,6 +206,8 @@ def _error_from_response(error: ClientError) -> RoomcastError:
         return NotFound("There is no such file.")
     if code == "NotImplemented" or status == 501:
         return Unsupported("The media store does not support this.")
+    if status in _GATEWAY_STATUSES:
+        return MediaUnavailable("The media store does not answer.")
     if code in _TRANSIENT_CODES or status >= 500 or status == 429:
         return TransientError("The media store failed.")
     return StorageError("The media store refused the request.")

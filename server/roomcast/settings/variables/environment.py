@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
@@ -61,6 +61,12 @@ class Variable(NamedTuple):
     name: str
 
 
+class Allowed(NamedTuple):
+    """Annotate a field with what its values are, in words: the end of the sentence "It must be …"."""
+
+    text: str
+
+
 class Setting(NamedTuple):
     """One setting: the group and the field that hold it, and its environment variable."""
 
@@ -94,14 +100,3 @@ class EnvironmentSource(PydanticBaseSettingsSource):
             if value := os.environ.get(setting.variable):
                 groups.setdefault(setting.group, {})[setting.name] = value
         return groups
-
-
-def mistakes(error: ValidationError, model: type[BaseModel]) -> str:
-    """Return a line for each value of `model` that is not valid, which begins with its variable."""
-    variables = {(setting.group, setting.name): setting.variable for setting in settings_in(model)}
-    lines = []
-    for found in error.errors():
-        variable = variables.get((str(found["loc"][0]), str(found["loc"][1]))) if len(found["loc"]) > 1 else None
-        reason = found["msg"].removeprefix("Value error, ").removesuffix(".") + "."
-        lines.append(f"{variable}: {reason}" if variable else reason)
-    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What a process does between its start and its ready line."""
