@@ -101,6 +101,14 @@ export class UploadCard extends EventTarget {
     return this.#scheduled ? new Set() : actionsOf(this.upload);
   }
 
+  /** What a summary of several rows counts. @returns {import("./summary.js").SummaryRow} */
+  get summaryRow() {
+    const { state = null, file = null, needsFile = false } = this.upload ?? {};
+    const { tone, transfer } = this.view;
+    const size = state?.bytesExpected ?? file?.size ?? null;
+    return { tone, stage: state?.stage ?? null, progress: this.progress, transfer, size, needsAction: needsFile };
+  }
+
   /** The announcement of the current state to screen readers; empty if it is not important enough. */
   get announcement() {
     const state = this.upload?.state;
@@ -230,15 +238,19 @@ export class UploadCard extends EventTarget {
     const percent = Math.floor(sending ? sent : this.progress);
     const bar = byClass(this.element, "bar");
     bar.setAttribute("aria-valuenow", String(Math.floor(this.progress)));
-    bar.setAttribute("aria-valuetext", this.#locale.progressValue(percent, title, facts));
+    const number = this.#locale.format.percent(percent);
+    const shown = sending ? this.#locale.percentSent(number) : number;
+    const { comma, insideSentence, sendingStep, compressingStep, storingStep } = this.#locale;
+    bar.setAttribute("aria-valuetext", [shown, insideSentence(title), ...facts].join(comma));
     const fills = /** @type {NodeListOf<HTMLElement>} */ (bar.querySelectorAll(".fill"));
     [sent, compressed, stored].forEach((fill, index) => fills[index].style.setProperty("--progress", String(fill)));
-    const { sendingStep, compressingStep, storingStep } = this.#locale;
     const names = byClass(this.element, "segment-names").children;
     [sendingStep, compressingStep, storingStep].forEach((name, index) => setText(names[index], name));
     this.element.dataset.segment = sending ? "sending" : stored > 0 ? "storing" : "compressing";
-    setText(byClass(this.element, "percent-number"), this.#locale.format.percent(percent));
-    setText(byClass(this.element, "percent-word"), sending ? this.#locale.sent : "");
+    setText(byClass(this.element, "percent-number"), number);
+    const [before, after] = shown.split(number);
+    setText(byClass(this.element, "percent-before"), before);
+    setText(byClass(this.element, "percent-after"), after);
     const ended = tone === "done" || tone === "failed" || tone === "cancelled";
     const unknown = (state !== null && BETWEEN.has(state.stage)) || (tone === "waiting" && percent === 0);
     setHidden(byClass(this.element, "percent"), ended || unknown);
@@ -250,7 +262,7 @@ export class UploadCard extends EventTarget {
     const key = state ? `${state.epoch} ${state.attempt}` : "";
     if (key !== this.#attempt) this.#segments = undefined;
     this.#attempt = key;
-    this.#segments = segmentsOf(state, null, this.#segments);
+    this.#segments = segmentsOf(state, this.view.transfer?.percent ?? null, this.#segments);
     this.progress = state?.status === "completed" ? 100 : Math.min(filledShare(this.#segments), 99);
   }
 

@@ -8,6 +8,7 @@ import { Batch } from "./batch.js";
 import { SharedConnections, defineElement } from "./connected-element.js";
 import { ListOptions } from "./list-options.js";
 import { LIST_MARKUP } from "./markup.js";
+import { summaryOf } from "./summary.js";
 import { UploadCard } from "./upload-card.js";
 import { isSettled, outcomeOf } from "./upload-view-model.js";
 
@@ -31,7 +32,7 @@ export class UploadProgressList extends ListOptions {
   /** Settled uploads whose rows were dismissed or hidden. @type {WeakSet<Upload>} */ #dismissed = new WeakSet();
   /** @type {WeakMap<Upload, ReturnType<typeof setTimeout>>} */ #hideTimers = new WeakMap();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #closeTimer;
-  #batch = new Batch();
+  #batch = new Batch((upload) => this.#cards.get(upload)?.progress);
   #wasActive = false;
   #closed = false;
   #collapsed = false;
@@ -131,7 +132,7 @@ export class UploadProgressList extends ListOptions {
 
   /** @protected */
   summary() {
-    return this.locale.summary(this.#batch.aggregate);
+    return this.locale.rowSummary(summaryOf(this.#shownCards.map(({ summaryRow }) => summaryRow)));
   }
 
   /** Update once for all changes in the current task. */
@@ -309,19 +310,19 @@ export class UploadProgressList extends ListOptions {
 
   /** @protected */
   render() {
-    const shown = [...this.#cards].filter(([key]) => !this.#deleting.has(key)).map(([, card]) => card);
+    const shown = this.#shownCards;
     const dialog = this.mode === "dialog";
     const { locale } = this;
     const aggregate = this.#batch.aggregate;
     this.#renderFrame(this.#cards.size > 0, dialog);
     const stale = this.isStale(this.#connection);
-    this.#renderTitle(aggregate, dialog, stale);
+    this.#renderTitle(aggregate, shown, dialog, stale);
     this.child("cards").classList.toggle("stale", stale);
     const bar = this.child("overall");
     setHidden(bar, aggregate.active === 0);
     bar.setAttribute("aria-label", locale.overallProgress);
     bar.setAttribute("aria-valuenow", String(Math.floor(aggregate.progress)));
-    bar.setAttribute("aria-valuetext", locale.summary(aggregate));
+    bar.setAttribute("aria-valuetext", this.child("count").textContent ?? "");
     this.child("overall-fill").style.setProperty("--progress", String(aggregate.progress));
     this.#renderBatchActions(shown, dialog);
     this.#renderButton("collapse", this.#collapsed ? locale.expand : locale.collapse, dialog);
@@ -329,6 +330,11 @@ export class UploadProgressList extends ListOptions {
     this.#renderButton("close", locale.close, dialog);
     this.#renderRows(shown, dialog);
     this.#renderUndo();
+  }
+
+  /** The rows but those that are about to be deleted, in the order in which they were added. */
+  get #shownCards() {
+    return [...this.#cards].filter(([key]) => !this.#deleting.has(key)).map(([, card]) => card);
   }
 
   /** @param {UploadCard[]} cards @param {boolean} dialog */
@@ -363,13 +369,16 @@ export class UploadProgressList extends ListOptions {
     setHidden(this.child("body"), dialog && this.#collapsed);
   }
 
-  /** @param {Aggregate} aggregate @param {boolean} dialog @param {boolean} stale */
-  #renderTitle(aggregate, dialog, stale) {
+  /** @param {Aggregate} aggregate @param {UploadCard[]} cards @param {boolean} dialog @param {boolean} stale */
+  #renderTitle(aggregate, cards, dialog, stale) {
     const { locale } = this;
-    setText(this.child("heading"), dialog ? locale.dialogTitle(aggregate) : locale.heading);
-    const dialogProgress = aggregate.active ? locale.dialogProgress(aggregate) : "";
-    const summary = dialog ? dialogProgress : locale.summary(aggregate);
-    setText(this.child("count"), stale && aggregate.active ? locale.reconnecting : summary);
+    const summary = summaryOf(cards.map(({ summaryRow }) => summaryRow));
+    const { total, active, counts } = summary;
+    const counted = { ...aggregate, total, active, completed: counts.done, failed: counts.failed, cancelled: counts.cancelled };
+    setText(this.child("heading"), dialog ? locale.dialogTitle(counted) : locale.heading);
+    const progress = dialog ? locale.dialogProgress(aggregate) : locale.format.percent(aggregate.progress);
+    const text = active ? [locale.rowSummary(summary), progress].join(" · ") : locale.rowSummary(summary);
+    setText(this.child("count"), stale && active ? locale.reconnecting : text);
   }
 
   /** @param {UploadCard[]} cards @param {boolean} dialog */

@@ -15,7 +15,8 @@ export const CARD_MARKUP = new Markup(`
   <img class="preview" hidden>
   <h3 class="name" part="name"
     ><span class="name-text" dir="auto"><span class="name-start"></span><span class="name-end"></span></span></h3>
-  <p class="percent" aria-hidden="true"><span class="percent-number"></span> <span class="percent-word"></span></p>
+  <p class="percent" aria-hidden="true"
+    ><span class="percent-before"></span><span class="percent-number"></span><span class="percent-after"></span></p>
   <div class="progress">
     <div class="bar" part="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100">
       <div class="segment"><div class="fill" part="fill"></div></div>

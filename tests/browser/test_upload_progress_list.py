@@ -122,30 +122,6 @@ async def test_long_list_shows_active_rows_and_expands(
     await expect(own.overall).to_be_hidden()
 
 
-async def test_overall_bar_shows_the_aggregate(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
-    one, other = shelf.clip("one.mp4", seconds=20), shelf.clip("other.mp4", seconds=2)
-    ffmpeg.behave("slow:4")
-    own = await open_list("<upload-progress-list></upload-progress-list>")
-    await own.send(one, other)
-    for clip in (one, other):
-        await own.card(clip).compresses()
-    same = """
-    (list) => new Promise((resolve) => {
-      const check = () => queueMicrotask(() => queueMicrotask(() => {
-        const { aggregate } = list.roomcast;
-        const bar = list.shadowRoot.getElementById("overall");
-        if (aggregate.progress < 50) return;
-        list.roomcast.removeEventListener("change", check);
-        resolve([Number(bar.getAttribute("aria-valuenow")), Math.floor(aggregate.progress), bar.ariaValueText]);
-      }));
-      list.roomcast.addEventListener("change", check);
-    })
-    """
-    shown, expected, summary = await own.list.evaluate(same)
-    assert shown == expected
-    assert summary == f"0 of 2 finished, {expected}%"
-
-
 async def test_pause_and_resume_buttons_stop_and_continue_sending(
     open_list: Open, shelf: Shelf, api: Api, list_uploads: ListUploads
 ) -> None:
