@@ -214,6 +214,14 @@ class Unavailable(StorageError):
     """A server of the storage cannot be used. Whoever raises it reports that to the server's `Availability`."""
 
 
+class StorageRefused(StorageError):
+    """A server of the storage refuses what this deployment needs. `reason` is its own word for that."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class UnreadableRecord(RoomcastError):
     """What is stored about an upload or an assembly is damaged."""
 

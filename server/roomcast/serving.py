@@ -17,6 +17,7 @@ from aiohttp import web
 
 from roomcast.app import DRAIN, PROTOCOL_FACTORY, SHUTDOWN, USABLE, build_app
 from roomcast.extensions.registry import Extensions
+from roomcast.hosting.above import add_routes_above
 from roomcast.hosting.asgi import AsgiHost
 from roomcast.hosting.banner import web_facts
 from roomcast.hosting.loading import AsgiApplication, load_asgi
@@ -137,6 +138,8 @@ async def _build_root(program: WebProgram) -> tuple[web.Application, Callable[[]
     mount = mount_roomcast(root, settings, extensions, server)
     if program.asgi is not None:
         AsgiHost(root, load_asgi(program.asgi))
+    else:
+        add_routes_above(root, settings.server.prefix)
     root[SHUTDOWN] = mount.shut_down
     return root, lambda: mount.app
 

@@ -86,7 +86,7 @@ async function follow() {
 /** @param {any} snapshot   The server's `Board`. */
 function showSnapshot(snapshot) {
   const first = !latest;
-  latest = { ...snapshot, overview: { paused: [], templates: [], ...snapshot.overview } };
+  latest = snapshot;
   clockOffset = Date.parse(snapshot.overview.now) - Date.now();
   showConnectionState("online");
   setHidden(byId("content"), false);
@@ -97,7 +97,7 @@ function showSnapshot(snapshot) {
 async function refreshOverview() {
   const { response } = await calls.attempt("GET", "api/admin/overview");
   if (!response || !latest) return;
-  latest = { ...latest, overview: { paused: [], templates: [], ...response } };
+  latest = { ...latest, overview: response };
   render();
 }
 

@@ -431,7 +431,7 @@ export class UploadCard extends EventTarget {
       const action = button?.dataset.action;
       if (action === "show") this.#toggleResult();
       else if (action) void this.#perform(/** @type {Action} */ (action));
-      else if (button) void this.#copyId();
+      else if (button?.classList.contains("copy")) void this.#copyId();
     });
     const input = /** @type {HTMLInputElement} */ (element.querySelector("input"));
     const preview = /** @type {HTMLImageElement} */ (byClass(element, "preview"));

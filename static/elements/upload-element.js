@@ -64,6 +64,6 @@ export class UploadElement extends ConnectedElement {
     if (!upload || !row.needsResult) return;
     this.#resultView ??= loadResultView(this.root);
     const ResultView = await this.#resultView;
-    if (row.needsResult) row.showResult(new ResultView(this.locale, () => void upload.refresh()));
+    if (row.needsResult) row.showResult(new ResultView(upload, this.locale, (text) => this.announce(row, text)));
   }
 }

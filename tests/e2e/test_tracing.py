@@ -89,7 +89,7 @@ async def test_spans_of_an_upload_are_in_the_trace_of_its_reservation(
 
 WEB = "from roomcast.__main__ import main; assert main() == 2"  # the port is none
 WORKER = """
-import asyncio, roomcast_workers.__main__
+import asyncio, roomcast_workers.worker_process
 from roomcast.services.backends import _refuse_unverified
 from roomcast.settings.settings import Settings
 asyncio.run(_refuse_unverified(Settings(server={})))

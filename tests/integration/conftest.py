@@ -30,7 +30,7 @@ def tried_once() -> Iterator[None]:
     """Which walls a program runs behind is tried out once for all servers of this process."""
     detect = functools.cache(sandbox.detect)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "detect", lambda programs: detect(tuple(map(tuple, programs))))
+        patch.setattr(build, "detect", lambda trials: detect(tuple(trials)))
         yield
 
 

@@ -6,8 +6,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin
 
 import pytest
+from aiohttp import web
+from pytest_aiohttp import AiohttpClient
+from roomcast.hosting.above import add_routes_above
 from roomcast.http import pages as pages_module
 from roomcast.http.downloads.bundle import load_bundle
 from roomcast.http.pages import CDN_SCRIPTS, LIBRARIES, STATIC, is_served, page_policy
@@ -99,7 +103,7 @@ async def test_admin_page_and_reference_are_never_framed_and_the_demo_by_its_own
 async def test_every_other_response_is_of_the_type_that_it_says(server: AppServer) -> None:
     """Also errors, and those of a browser that would rather have HTML."""
     paths = [
-        "/", "/nothing", "/static/nothing.js", "/static/roomcast.js", "/api/config", "/api/uploads", "/api/uploads/x",
+        "/", "/static/nothing.js", "/static/roomcast.js", "/api/config", "/api/uploads", "/api/uploads/x",
         "/api/transflow/status", "/docs/tutorial.md", "/metrics", "/healthz", "/readyz",
         "/media/a/b/c", "/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3&transport=polling",
     ]  # fmt: skip
@@ -219,3 +223,50 @@ async def test_static_files_that_are_not_served_are_not_found(server: AppServer)
         ):  # fmt: skip
             reply = await api.request("GET", f"/static/{name}")
             assert reply.refusal == (404, "NOT_FOUND"), name
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("prefix", ["", "/shop/uploads"])
+async def test_address_that_does_not_exist_has_a_page_for_people_and_json_for_clients(
+    serve: ServeApp, prefix: str
+) -> None:
+    async with Api(await serve(ROOMCAST_PREFIX=prefix)) as api:
+        for path in ("/nothing", "/nothing/here/at-all", "/admin/nothing"):
+            page = await api.request("GET", path, headers=BROWSER)
+            assert page.status == 404
+            assert page.headers["Content-Type"].startswith("text/html")
+            check_page(path, page.headers)
+            links = [
+                urljoin(f"{prefix}{path}", link) for link in re.findall(r'(?:href)="([^"]+)"', page.content.decode())
+            ]
+            assert f"{prefix}/progress-demo" in links
+            for link in links:
+                found = await api.request("GET", link.removeprefix(prefix))
+                assert found.status == 200, link
+            for headers in ({"Accept": "*/*"}, {"Accept": "application/json"}, {}):
+                assert (await api.request("GET", path, headers=headers)).refusal == (404, "NOT_FOUND")
+            posted = await api.request("POST", path, headers=BROWSER)
+            assert posted.headers["Content-Type"].startswith("application/json")
+        for path in ("/api/nothing", "/static/nothing.js", "/media/a/b/c"):
+            reply = await api.request("GET", path, headers=BROWSER)
+            assert reply.headers["Content-Type"].startswith("application/json"), path
+        icon = await api.request("GET", "/favicon.ico", headers={"Accept": "image/*"})
+        assert (icon.status, icon.headers["Content-Type"]) == (200, "image/svg+xml")
+
+
+async def test_paths_above_a_prefix_lead_people_to_the_demo_and_clients_to_an_error(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    root = web.Application()
+    add_routes_above(root, "/uploads")
+    client = await aiohttp_client(root)
+    start = await client.get("/", allow_redirects=False)
+    assert (start.status, start.headers["Location"]) == (302, "/uploads/progress-demo")
+    page = await client.get("/elsewhere", headers=BROWSER)
+    assert (page.status, page.content_type) == (404, "text/html")
+    assert 'href="/uploads/docs"' in await page.text()
+    refusal = await client.post("/api/uploads")
+    assert refusal.status == 404
+    assert (await refusal.json())["error"]["message"].endswith("Everything is below /uploads/.")

@@ -36,6 +36,7 @@ _PRELOADED = (
     "roomcast.cli.commands",
     "roomcast.serving",
     "roomcast_workers.__main__",
+    "roomcast_workers.worker_process",
     "roomcast_workers.factory",
     # What is imported only when the settings ask for it.
     "distro",

@@ -82,7 +82,7 @@ def test_lines_and_fills_have_enough_contrast(drawn: str, grounds: list[str], sc
     ],
 )
 def test_controls_and_tracks_have_a_border_of_enough_contrast(sheet: str, selector: str) -> None:
-    rules = re.findall(r"^([^{}@]+)\{([^{}]*)\}", (STATIC / sheet).read_text(), re.MULTILINE)
+    rules = re.findall(r"([^{}@/]+)\{([^{}]*)\}", (STATIC / sheet).read_text())
     bodies = [body for selectors, body in rules if selector in [one.strip() for one in selectors.split(",")]]
     lines = [line for body in bodies for line in re.findall(r"(?:border|box-shadow): (.+);", body)]
     assert any("var(--control-line)" in line or "var(--muted)" in line for line in lines), lines

@@ -13,7 +13,7 @@ from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.job import WorkerDeps
 from roomcast_workers.limits import MediaLimits
-from roomcast_workers.sandbox.sandbox import SandboxError, detect
+from roomcast_workers.sandbox.sandbox import SandboxError, Trial, detect
 from roomcast_workers.steps.plan import StepPlan
 from roomcast_workers.worker import AttemptPolicy, WorkerPool
 
@@ -42,8 +42,13 @@ def _with_sandbox(binaries: Binaries, *, required: bool) -> Binaries:
 
     Raise `SandboxError` if that is incomplete and `required`.
     """
-    trials = [[path, *commands.show_version()] for path in (binaries.ffmpeg, binaries.ffprobe)]
-    sandbox = detect([*trials, [sys.executable, "-I", "-c", "import PIL.Image"]])
+    sandbox = detect(
+        [
+            Trial((binaries.ffmpeg, *commands.show_version()), "ffmpeg version", "FFMPEG_PATH"),
+            Trial((binaries.ffprobe, *commands.show_version()), "ffprobe version", "FFPROBE_PATH"),
+            Trial((sys.executable, "-I", "-c", "import PIL.Image")),
+        ]
+    )
     log_it = log.info if sandbox.complete else log.warning
     log_it("sandbox_detected", **sandbox.to_json(), missing=sandbox.missing, weaknesses=sandbox.weaknesses)
     if required and not sandbox.complete:

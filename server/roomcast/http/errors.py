@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import orjson
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
@@ -96,9 +97,61 @@ def refuse(request: web.Request, error: RoomcastError) -> web.Response:
     return error_response(request.path, error.to_json(), status_of(error), headers)
 
 
+_NOT_FOUND_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Page not found · Roomcast</title>
+<link rel="icon" href="{base}static/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="{base}static/base.css">
+<link rel="stylesheet" href="{base}static/page.css">
+<link rel="stylesheet" href="{base}static/page/link-page.css">
+<main>
+<h1>Page not found</h1>
+<p>There is no page at this address.</p>
+<ul>
+<li><a href="{base}progress-demo">Upload files</a></li>
+<li><a href="{base}docs">API reference</a></li>
+</ul>
+</main>
+</html>
+"""
+_NOT_FOUND_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Vary": "Accept",
+}
+
+
+def wants_page(request: web.Request) -> bool:
+    """Return whether a browser shows the response to a person, as opposed to a client of the API."""
+    accepted = request.headers.get(hdrs.ACCEPT, "").lower()
+    is_page = not request.path.startswith(("/api/", "/socket.io/"))
+    return is_page and request.method in (hdrs.METH_GET, hdrs.METH_HEAD) and "text/html" in accepted
+
+
+def not_found_page(base: str) -> web.Response:
+    """Return the page for an address that does not exist. `base` is what the URLs of its links begin with, and ends
+    with a slash or is empty."""
+    text = _NOT_FOUND_PAGE.format(base=escape(base))
+    return web.Response(status=404, text=text, content_type="text/html", headers=_NOT_FOUND_HEADERS)
+
+
+def _relative_base(request: web.Request) -> str:
+    """Return the relative URL of the server's root, which needs no knowledge of the prefix before it."""
+    return "../" * (request.rel_url.raw_path.count("/") - 1) or "./"
+
+
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever a handler raises in JSON, without internals."""
+    """Answer whatever a handler raises in JSON, without internals.
+
+    A person whose address is of no operation gets a page.
+    """
     try:
         return await handler(request)
     except RoomcastError as error:
@@ -106,6 +159,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         if error.status < 400:
             raise
+        if error is request.match_info.http_exception and error.status == 404 and wants_page(request):
+            return not_found_page(_relative_base(request))
         code, text = _LIBRARY_ERRORS.get(error.status, (Code.MALFORMED, None))
         facts = {name: error.headers[name] for name in _FACTS if name in error.headers}
         problem: Problem = {"code": code, "message": text or error.reason}

@@ -89,7 +89,7 @@ def is_served(path: PurePosixPath) -> bool:
 
 
 class Pages(RouteGroup):
-    """`/progress-demo`, `/static` and `/api/config`."""
+    """`/progress-demo`, `/static`, `/favicon.ico` and `/api/config`."""
 
     def __init__(self, settings: Settings, media_origins: Sequence[str], *, open_mode: bool) -> None:
         """`media_origins` are those of the results' URLs, besides the server's own."""
@@ -113,6 +113,17 @@ class Pages(RouteGroup):
     )
     async def _redirect(self, _: web.Request) -> web.Response:
         raise web.HTTPFound(PAGE.removeprefix("/"))  # relative: a prefix may be before it
+
+    @Operation(
+        "GET",
+        "/favicon.ico",
+        Tag.PAGES,
+        "The icon",
+        FILE_RESPONSES,
+        parameters=FILE_PARAMETERS,
+    )
+    async def _get_icon(self, request: web.Request) -> web.StreamResponse:
+        return await send_file(request, STATIC / "favicon.svg", {})
 
     @Operation(
         "GET",

@@ -23,7 +23,7 @@ from roomcast.assemblies.records import DismissedTask, Import, PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
-from roomcast.errors import StorageError
+from roomcast.errors import StorageError, StorageRefused
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
@@ -167,11 +167,30 @@ async def _refuse_foreign_media(ledger: Ledger, media: MediaStore) -> None:
     try:
         async with asyncio.timeout(_COMPARE_SECONDS):
             foreign = await foreign_media(ledger, media)
+    except StorageRefused as refused:
+        await _refuse_unusable(media, refused)
+        return
     except (StorageError, TimeoutError):
         log.warning("deployments_not_compared", exc_info=True)
         return
     if foreign:
         raise StorageError(foreign)
+
+
+async def _refuse_unusable(media: MediaStore, refused: StorageRefused) -> None:
+    """Raise `StorageError` with what to change, if the media store does not accept writes either."""
+    try:
+        await media.check_writable()
+    except StorageRefused as again:
+        if again.reason == "NoSuchBucket":
+            reason = "There is no bucket of the name in S3_BUCKET. Create it, or set S3_BUCKET to another."
+        else:
+            reason = (
+                f"S3 refuses access to the bucket in S3_BUCKET ({again.reason}). Check AWS_ACCESS_KEY_ID, "
+                "AWS_SECRET_ACCESS_KEY, AWS_REGION and what this user may do there."
+            )
+        raise StorageError(reason) from again
+    log.warning("deployments_not_compared", reason=f"The media store refuses reads ({refused.reason}).")
 
 
 async def _open_media(

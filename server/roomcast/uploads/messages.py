@@ -74,6 +74,8 @@ class Output(Shape):
     """Pixels."""
     duration: float | None
     """Seconds."""
+    codec: NotRequired[Annotated[str, Field(examples=["h264"])]]
+    """Of the video, or of the audio without a video."""
     url: NotRequired[Url]
     """Signed when the message is sent; it expires. Absolute where the server's public address is known, else a path."""
     downloadUrl: NotRequired[Url]
@@ -141,6 +143,8 @@ class Element(Shape):
     url: NotRequired[Url | None]
     """The URL of the main output; null while there is none."""
     outputs: list[Output]
+    urlsExpireAt: NotRequired[Timestamp]
+    """When the URLs of the outputs expire. Absent if they do not. Get the upload again for new ones."""
     original: Original
     saved: Saved | None
     copied: NotRequired[bool]

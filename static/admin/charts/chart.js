@@ -9,6 +9,10 @@ import { stacked, tableRows } from "./series.js";
 
 const HEIGHT = 132; // of the plot with its axes, in CSS pixels
 const COUNT_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000];
+const TIME_STEPS = [
+  0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600,
+  7_200, 14_400, 43_200, 86_400,
+]; // in seconds, so that the labels have one unit
 
 let tables = 0;
 
@@ -100,8 +104,8 @@ export class ChartView {
           grid,
           size: 50,
           space: 28,
-          values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map(chart.format),
-          ...(isBars ? { incrs: COUNT_STEPS } : {}),
+          values: (/** @type {any} */ _, /** @type {number[]} */ ticks) => ticks.map((tick) => (tick ? chart.format(tick) : "0")),
+          incrs: isBars ? COUNT_STEPS : TIME_STEPS,
         },
       ],
       hooks: { setCursor: [(/** @type {any} */ { cursor }) => this.#showLegend(cursor.idx ?? null)] },

@@ -95,8 +95,8 @@ function timesChart(title, buckets, name) {
     type: "lines",
     format: formatElapsed,
     series: [
-      { label: "Half of the uploads at most", color: "--accent", values: times.map((one) => one?.p50 ?? null) },
-      { label: "95% at most", color: "--warn", dash: [4, 3], values: times.map((one) => one?.p95 ?? null) },
+      { label: "Median", color: "--accent", values: times.map((one) => one?.p50 ?? null) },
+      { label: "95th percentile", color: "--warn", dash: [4, 3], values: times.map((one) => one?.p95 ?? null) },
     ],
   };
 }

@@ -4,7 +4,7 @@
  */
 
 import { Upload } from "../../client/upload.js";
-import { addStyleSheets } from "../../elements/markup.js";
+import { SINGLE_MARKUP, addStyleSheets } from "../../elements/markup.js";
 import { UploadCard } from "../../elements/upload-card.js";
 import { ENGLISH } from "../../locale/en.js";
 import { setText } from "../../shared/dom.js";
@@ -15,12 +15,13 @@ import { changeText, timeText } from "./timeline.js";
 /** @typedef {import("./timeline.js").LogEvent} LogEvent */
 
 /**
- * Return the upload as a client knows it that has received these messages and nothing else.
+ * Return the upload as a client knows it that has received these messages and nothing else. It has no id, so that this
+ * browser does not look for a file of its own to send.
  *
- * @param {string} uploadId @param {Message[]} messages @param {(url: string) => string} absoluteUrl
+ * @param {Message[]} messages @param {(url: string) => string} absoluteUrl
  */
-export function replayed(uploadId, messages, absoluteUrl) {
-  const upload = new Upload(hostOf(absoluteUrl), { id: uploadId });
+export function replayed(messages, absoluteUrl) {
+  const upload = new Upload(hostOf(absoluteUrl), {});
   for (const message of messages) upload.receive(message, false);
   return upload;
 }
@@ -29,11 +30,10 @@ export function replayed(uploadId, messages, absoluteUrl) {
  * `select` when another event is shown. */
 export class ReplayPlayer extends EventTarget {
   /** The number of the event that is shown. */ shownSeq = 0;
-  #uploadId;
   #absoluteUrl;
   #frame = elementOf("div", "replay");
   #root = this.#frame.attachShadow({ mode: "open" });
-  #rows = elementOf("ul", "cards");
+  #rows;
   /** @type {UploadCard | null} */ #card = null;
   #slider = /** @type {HTMLInputElement} */ (elementOf("input", "slider"));
   #previous = buttonOf("Previous", "event");
@@ -44,15 +44,16 @@ export class ReplayPlayer extends EventTarget {
   /** The index of the selected event; null while the present is shown. @type {number | null} */ #selected = null;
   /** @type {Upload} */ #live;
 
-  /** @param {string} uploadId @param {(url: string) => string} absoluteUrl */
-  constructor(uploadId, absoluteUrl) {
+  /** @param {(url: string) => string} absoluteUrl */
+  constructor(absoluteUrl) {
     super();
-    this.#uploadId = uploadId;
     this.#absoluteUrl = absoluteUrl;
-    this.#live = replayed(uploadId, [], absoluteUrl);
-    this.#rows.hidden = true;
-    this.#root.append(this.#rows);
-    void addStyleSheets(this.#root, "base.css", "elements/elements.css", "rows/row.css").then(() => (this.#rows.hidden = false));
+    this.#live = replayed([], absoluteUrl);
+    this.#root.append(SINGLE_MARKUP.content.cloneNode(true));
+    const [frame, panel, rows] = ["frame", "panel", "cards"].map((id) => /** @type {HTMLElement} */ (this.#root.getElementById(id)));
+    this.#rows = rows;
+    panel.hidden = false;
+    void addStyleSheets(this.#root, "base.css", "elements/elements.css", "rows/row.css").then(() => (frame.hidden = false));
     Object.assign(this.#slider, { type: "range", min: "0", max: "0", step: "1" });
     this.#slider.setAttribute("aria-label", "Event");
     this.#slider.addEventListener("input", () => this.#selectIndex(Number(this.#slider.value)));
@@ -76,7 +77,7 @@ export class ReplayPlayer extends EventTarget {
     const added = events.slice(this.#events.length);
     const restarted = events.length < this.#events.length || events[0]?.seq !== this.#events[0]?.seq;
     this.#events = events;
-    if (restarted) this.#live = replayed(this.#uploadId, [], this.#absoluteUrl);
+    if (restarted) this.#live = replayed([], this.#absoluteUrl);
     for (const { message } of restarted ? events : added) this.#live.receive(message, false);
     if (present) this.#live.receive(present, false);
     this.#slider.max = String(Math.max(0, this.#last));
@@ -106,7 +107,7 @@ export class ReplayPlayer extends EventTarget {
     const upload =
       this.#selected === null
         ? this.#live
-        : replayed(this.#uploadId, this.#events.slice(0, this.#selected + 1).map(({ message }) => message), this.#absoluteUrl);
+        : replayed(this.#events.slice(0, this.#selected + 1).map(({ message }) => message), this.#absoluteUrl);
     if (this.#selected !== null || this.#card?.upload !== upload) {
       this.#card?.stop();
       this.#card = new UploadCard({ upload, locale: ENGLISH, readOnly: true });

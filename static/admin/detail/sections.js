@@ -23,6 +23,7 @@ export function showStages(list, stages) {
     item.dataset.stage = stage.stage;
     return item;
   });
+  if (!items.length) items.push(elementOf("li", "muted", "No stage has started."));
   list.replaceChildren(...items);
 }
 

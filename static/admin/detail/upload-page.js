@@ -61,7 +61,7 @@ export class UploadPage {
     this.#calls = calls;
     this.#actions = actions;
     this.#now = now;
-    this.#player = new ReplayPlayer(uploadId, (url) => calls.http.absoluteUrl(url));
+    this.#player = new ReplayPlayer((url) => calls.http.absoluteUrl(url));
     this.#events = new EventList(this.#player);
     this.#heading.tabIndex = -1;
     this.#note.setAttribute("role", "status");

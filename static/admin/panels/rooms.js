@@ -54,7 +54,7 @@ export class Rooms {
     const notes = [
       sockets.length === 0 && "nobody is connected over Socket.IO",
       truncated && `only the first ${sockets.length} are shown`,
-      missing.length && `${missing.join(", ")} did not answer in time`,
+      missing.length && `no answer in time from ${missing.join(", ")}`,
     ];
     setText(byId("rooms-note"), sentenceOf(.../** @type {string[]} */ (notes.filter(Boolean))));
     setHidden(byId("rooms-note"), !notes.some(Boolean));
@@ -86,7 +86,7 @@ class UserItem {
       if (!(await confirmed(question, "A client may connect again by itself.", "Disconnect"))) return;
       await performWith(this.#all, "Disconnecting…", () => disconnect({ user }));
     });
-    const name = elementOf("bdi", "process-name", user);
+    const name = elementOf("span", "process-name", elementOf("bdi", "", user));
     const head = elementOf("div", "process-head", name, this.#facts, this.#all);
     this.element = elementOf("li", "process", head, this.#list);
   }

@@ -25,8 +25,9 @@ export class PauseButton {
 
   /** @param {SetPause} setPause @param {"template" | "worker"} type @param {string} name @param {string} subject */
   constructor(setPause, type, name, subject) {
-    this.#pause = buttonOf(type === "worker" ? "Drain" : "Pause", subject);
-    this.#resume = buttonOf("Resume", subject);
+    const all = name === "*" ? " all" : "";
+    this.#pause = buttonOf(`${type === "worker" ? "Drain" : "Pause"}${all}`, subject);
+    this.#resume = buttonOf(`Resume${all}`, subject);
     const pendingLabel = type === "worker" ? "Draining…" : "Pausing…";
     this.#pause.addEventListener("click", () => performWith(this.#pause, pendingLabel, () => setPause("pause", type, name)));
     this.#resume.addEventListener("click", () => performWith(this.#resume, "Resuming…", () => setPause("resume", type, name)));
@@ -51,7 +52,7 @@ export class WorkerProcesses {
   /** @param {SetPause} setPause */
   constructor(setPause) {
     this.#setPause = setPause;
-    this.#all = new PauseButton(setPause, "worker", "*", "all worker processes");
+    this.#all = new PauseButton(setPause, "worker", "*", "worker processes");
     byId("workers-all").append(this.#all.element);
   }
 

@@ -25,6 +25,7 @@ from roomcast_workers.sandbox.sandbox import (
     ResourceLimits,
     Sandbox,
     SandboxError,
+    Trial,
     detect,
     real_exit_code,
     sandboxed_argv,
@@ -335,7 +336,7 @@ def nothing(monkeypatch: pytest.MonkeyPatch, **there: Any) -> None:
 
 def test_system_without_mechanisms_is_unsandboxed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing(monkeypatch)
-    found = detect([["/bin/echo"]])
+    found = detect([Trial(("/bin/echo",))])
     assert found.to_json() == {"bwrap": False, "network": "none", "files": "none"}
     assert not found.complete
     assert len(found.missing) == 3
@@ -348,9 +349,9 @@ def test_detect_returns_the_strongest_sandbox_in_which_all_programs_run(
 ) -> None:
     real = find_binaries().ffmpeg
     nothing(monkeypatch, landlock=landlock_version(), seccomp=True)
-    assert detect([[real, "-version"]]).to_json() == {"bwrap": False, "network": "seccomp", "files": "landlock"}
+    assert detect([Trial((real, "-version"))]).to_json() == {"bwrap": False, "network": "seccomp", "files": "landlock"}
     elsewhere = str(fake_ffmpeg.install(tmp_path, real=real))  # it needs files beside itself
-    fallen_back = detect([[real, "-version"], [elsewhere, "-version"]])
+    fallen_back = detect([Trial((real, "-version")), Trial((elsewhere, "-version"))])
     assert fallen_back.to_json() == {"bwrap": False, "network": "seccomp", "files": "none"}
     assert any("landlock" in why for why in fallen_back.missing)
 
@@ -394,7 +395,7 @@ def test_filter_ends_every_path_with_a_verdict(machine: str, own_pid: int | None
 @pytest.mark.parametrize("bwrap", ["/bin/false", "/no/such/bwrap"])
 def test_broken_bubblewrap_is_not_used(bwrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing(monkeypatch, bwrap=bwrap)
-    found = detect([["/bin/echo"]])
+    found = detect([Trial(("/bin/echo",))])
     assert found == UNSANDBOXED
     assert any("bwrap for files" in why for why in found.missing)
 

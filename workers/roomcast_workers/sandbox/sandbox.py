@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from roomcast_workers.sandbox.exec import (
     EXIT_NOT_STARTED,
@@ -56,7 +56,7 @@ _FATAL_SIGNALS = frozenset(
     for name in ("ABRT", "BUS", "FPE", "ILL", "KILL", "SEGV", "SYS", "TERM", "XCPU", "XFSZ")
     if hasattr(signal, f"SIG{name}")
 )
-_TRIAL_SECONDS = 20.0
+_TRIAL_SECONDS = 10.0
 _TRUNCATE_SINCE, _SCOPES_SINCE = 3, 6
 """The versions of Landlock that cover these."""
 
@@ -143,6 +143,10 @@ class Sandbox:
 UNSANDBOXED = Sandbox()
 
 
+class BrokenProgram(OSError):
+    """A program that a setting names does not work; the message tells the operator which one and why."""
+
+
 class SandboxError(OSError):
     """The sandbox that the settings require is not available; the message tells the operator why."""
 
@@ -214,17 +218,38 @@ def real_exit_code(returncode: int, sandbox: Sandbox) -> int:
     return returncode
 
 
-def detect(programs: Sequence[Sequence[str]]) -> Sandbox:
-    """Return the strongest sandbox in which each of `programs` (commands that should simply succeed) runs here."""
+class Trial(NamedTuple):
+    """A command that should simply succeed. `output` is what it prints first, and `setting` the one of its program."""
+
+    argv: tuple[str, ...]
+    output: str = ""
+    setting: str = ""
+
+
+def detect(trials: Sequence[Trial]) -> Sandbox:
+    """Return the strongest sandbox in which each of the commands succeeds here.
+
+    Raise `BrokenProgram` for a program of a setting that does not even run without a sandbox.
+    """
     missing: list[str] = []
+    working: set[Trial] = set()
     for sandbox in _candidates(missing):
-        problem = next(filter(None, (_trial(sandbox, argv) for argv in programs)), None)
+        problem = None
+        for trial in trials:
+            if (problem := _try(trial, sandbox)) is not None:
+                if trial.setting and trial not in working:
+                    _check_alone(trial)
+                    working.add(trial)
+                break
         if problem is None:
             return replace(sandbox, missing=tuple(missing))
         missing.append(
             f"{sandbox.files} for files, {sandbox.network} for the network, "
             f"{'seccomp' if sandbox.filtered else 'none'} for system calls: {problem}"
         )
+    for trial in trials:
+        if trial.setting and trial not in working:
+            _check_alone(trial)
     return replace(UNSANDBOXED, missing=tuple(missing))
 
 
@@ -246,24 +271,42 @@ def _candidates(missing: list[str]) -> Iterator[Sandbox]:
             yield Sandbox(landlock=files, seccomp=filtered, landlock_abi=abi if files else 0)
 
 
-def _trial(sandbox: Sandbox, argv: Sequence[str]) -> str | None:
+def _check_alone(trial: Trial) -> None:
+    """Raise `BrokenProgram` if the command does not succeed without a sandbox."""
+    if problem := _run_trial(trial, trial.argv):
+        raise BrokenProgram(
+            f"The program {trial.argv[0]} cannot be used: {problem}. Set {trial.setting} to another, or unset it "
+            "to use the packaged one."
+        )
+
+
+def _try(trial: Trial, sandbox: Sandbox) -> str | None:
     """Run the command in the sandbox. Return what went wrong, or None."""
     limits = ResourceLimits(address_space=None, cpu_seconds=None, file_size=None)
-    environment = {name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="roomcast-") as folder:
-        command = sandboxed_argv(argv, limits, sandbox, folder=Path(folder))
-        try:
-            ended = subprocess.run(
-                command,
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                env=environment,
-                timeout=_TRIAL_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return str(error)
-    if ended.returncode == 0:
-        return None
-    last_line = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-    return f"{Path(argv[0]).name} ended with {ended.returncode}: {last_line[:200]}"
+        return _run_trial(trial, sandboxed_argv(trial.argv, limits, sandbox, folder=Path(folder)))
+
+
+def _run_trial(trial: Trial, command: Sequence[str]) -> str | None:
+    """Run the command line of a trial. Return what went wrong, or None."""
+    environment = {name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ}
+    try:
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            timeout=_TRIAL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {_TRIAL_SECONDS:g} s"
+    except OSError as error:
+        return error.strerror or str(error)
+    name = Path(trial.argv[0]).name
+    if ended.returncode != 0:
+        last_line = ended.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return f"{name} ended with {ended.returncode}: {last_line[:200]}".rstrip(": ")
+    if not ended.stdout.startswith(trial.output.encode()):
+        return f"it does not print {trial.output!r}"
+    return None

@@ -63,7 +63,13 @@ async def compress_video(job: Job) -> None:
     result = await _copy_or_compress(job, source, ProgressMeter(source.seconds, job.reporter.progress))
     stream = require_video(result.info)
     state.results.files.append(
-        ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)
+        ResultFile(
+            *(result.path, "video", result.mime),
+            width=stream.width,
+            height=stream.height,
+            duration=result.info.duration,
+            codec=stream.codec,
+        )
     )
     state.derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):

@@ -17,7 +17,7 @@ from aiobotocore.config import AioConfig
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
-from roomcast.errors import DiskFull, NotFound, RoomcastError, StorageError, Unavailable
+from roomcast.errors import DiskFull, NotFound, RoomcastError, StorageError, StorageRefused, Unavailable
 from roomcast.media.s3.signing import S3UrlSigner
 from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.logs.outages import Availability, availability
@@ -44,6 +44,7 @@ _NOT_FOUND_CODES = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
 _FULL_CODES = frozenset(
     {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
 )
+_REFUSAL_CODES = frozenset({"NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed"})
 _TRANSIENT_CODES = frozenset(
     {"BadDigest", "IncompleteBody", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling"}
 )
@@ -153,7 +154,10 @@ async def open_bucket(
         session = aioboto3.Session()
         credentials = await session.get_credentials()
         if credentials is None:
-            raise StorageError("The media store has no credentials.")
+            raise StorageError(
+                "S3_BUCKET is set, but there are no credentials for it. Set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, or give this machine a role."
+            )
     async with _open_client(session, config, endpoint) as client, _refreshing(credentials) as frozen_credentials:
         with mapped_errors():
             sample = await client.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "x"})
@@ -210,6 +214,8 @@ def _error_from_response(error: ClientError) -> RoomcastError:
         return MediaUnavailable("The media store does not answer.")
     if code in _TRANSIENT_CODES or status >= 500 or status == 429:
         return TransientError("The media store failed.")
+    if code in _REFUSAL_CODES or status == 403:
+        return StorageRefused("The media store refused the request.", code)
     return StorageError("The media store refused the request.")
 
 
@@ -219,8 +225,8 @@ async def _open_client(session: aioboto3.Session, config: AioConfig, endpoint: s
     try:
         with mapped_errors():
             client = await context.__aenter__()
-    except ValueError as error:  # the endpoint is not a URL
-        raise StorageError("The media store is not configured correctly.") from error
+    except ValueError as error:
+        raise StorageError("AWS_ENDPOINT_URL must be a URL such as https://s3.example.com.") from error
     try:
         yield client
     finally:
