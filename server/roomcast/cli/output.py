@@ -10,6 +10,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -91,6 +92,8 @@ class LineDisplay:
         self._latest: dict[str, Message] = {}
         self._rates: defaultdict[str, TransferRate] = defaultdict(TransferRate)
         self._results: list[str] = []
+        self._expiries: list[str] = []
+        """When the URLs of the results expire."""
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +101,9 @@ class LineDisplay:
     def __exit__(self, *_: object) -> None:
         for line in self._results:
             print_line(line)
+        if self._expiries:
+            moment = formatting.moment(min(self._expiries), datetime.now().astimezone())
+            print_error(f"The links are valid until {moment}.")
 
     def begin(self, name: str) -> None:
         pass
@@ -114,13 +120,19 @@ class LineDisplay:
 
     def result(self, name: str, state: Message, location: str) -> None:
         self.note(f"{name}: done, {formatting.result(state)}")
-        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
+        self._add_result(name, state, location)
 
     def problem(self, name: str, error: ClientError) -> None:
         self.note(f"{name}: {error}")
 
     def note(self, text: str) -> None:
         print_error(text)
+
+    def _add_result(self, name: str, state: Message, location: str) -> None:
+        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
+        expires = state["element"].get("urlsExpireAt") if "element" in state else None
+        if expires and "://" in location:
+            self._expiries.append(expires)
 
     def _speed(self, name: str, state: Message) -> formatting.Speed | None:
         """Return the speed of the transfer, or None unless the file is being sent."""
@@ -174,7 +186,7 @@ class BarDisplay(LineDisplay):
         self._update_overall()
 
     def result(self, name: str, state: Message, location: str) -> None:
-        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
+        self._add_result(name, state, location)
         self._end(name, "[green]done", formatting.result(state))
 
     def problem(self, name: str, error: ClientError) -> None:
