@@ -157,7 +157,7 @@ async def test_row_in_use_stays_and_a_row_that_moves_keeps_the_focus(open_rows: 
         await own.page.evaluate(done, name)
     await own.run("() => 0")
     assert await own.names() == [*"ABCDFGHE"], "the pointer is on C"
-    assert (await own.card("C").root.bounding_box() or {})["y"] == (before or {})["y"]
+    assert await own.card("C").root.bounding_box() == before
     await own.page.get_by_role("button", name="Before").hover()
     await own.run("() => 0")
     assert await own.names() == [*"ABDFGHCE"]
@@ -212,7 +212,7 @@ async def test_completed_row_is_one_line_and_opens_its_result_on_request(open_ro
     await expect(card.root.locator(".result")).to_be_hidden()
     for name, saved in (("one.png", "77% smaller"), ("two.png", "40% smaller")):
         row = own.card(name)
-        assert ((await row.root.bounding_box()) or {})["height"] < 70
+        assert await row.root.evaluate("(row) => row.offsetHeight") < 70
         await expect(row.facts).to_have_text(re.compile(saved))
         await expect(row.button("Show result")).to_have_attribute("aria-expanded", "false")
         link = row.download("Download")
