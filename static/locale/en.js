@@ -210,8 +210,10 @@ export const ENGLISH_TEXTS = {
     `The server does not have the complete file. Choose ${isolate(filename)} again to continue.`,
 
   /** Shown while a cancellation of several uploads can be undone. @param {number} count */
-  cancellingSoon: (count) =>
-    count === 1 ? "The upload is about to be cancelled." : `${format.number(count)} uploads are about to be cancelled.`,
+  cancellingSoon: format.plural({
+    one: "The upload is about to be cancelled.",
+    other: "# uploads are about to be cancelled.",
+  }),
 
   /** Shown while a deletion can be undone. @param {string} filename */
   deletingSoon: (filename) => `${isolate(filename)} and its results are about to be deleted.`,
