@@ -154,7 +154,7 @@ async function buildPage(dist, page) {
   const preloaded = preloadedBy(script, `${page}.js`);
   const head = [
     ["link", `rel="stylesheet" href="static/dist/${dist.addHashed(`${path.basename(page)}.css`, code)}"`, ""],
-    ...preloaded.map((name) => ["link", `rel="modulepreload" href="static/dist/${name}"`, ""]),
+    ...preloaded.map((name) => ["link", `rel="modulepreload" href="static/dist/${name}"${priorityOf(name)}`, ""]),
   ].map(([tag, attributes]) => `<${tag} ${attributes}>`);
   const scripts = urlsOf(html, /<script defer src="static\/([^"]+)">/g);
   let bundled = html
@@ -208,6 +208,11 @@ function bundle(entryPoints) {
     write: false,
     logLevel: "warning",
   });
+}
+
+/** Return the attribute of a preload: files can be chosen before the page is connected. @param {string} name */
+function priorityOf(name) {
+  return name.startsWith("socket.io") ? ' fetchpriority="low"' : "";
 }
 
 /** Return the name of an entry's output. @param {import("esbuild").BuildResult<any>} result @param {string} entry */

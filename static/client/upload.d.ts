@@ -102,6 +102,23 @@ export declare class Upload extends EventTarget {
     cancel(): Promise<void>;
     /** Delete the upload with its results; one that has not ended is cancelled first. @returns {Promise<void>} */
     delete(): Promise<void>;
+    /**
+     * Create a lasting link to the upload's page. Its files are below it, each under the last segment of its key.
+     *
+     * @param {{scope?: "view" | "control", expires?: string | number}} [options]   `control` also cancels and retries;
+     *   `expires` is a time, a duration such as `"7d"`, or a number of seconds. Without it, the link is valid until it is revoked.
+     * @returns {Promise<{id: string, url: string, scope: "view" | "control", expires: string | null, createdAt: string}>}
+     */
+    createLink(options?: {
+        scope?: "view" | "control";
+        expires?: string | number;
+    }): Promise<{
+        id: string;
+        url: string;
+        scope: "view" | "control";
+        expires: string | null;
+        createdAt: string;
+    }>;
     /** Start the upload over, and send the file again if the server no longer has it. @returns {Promise<void>} */
     retry(): Promise<void>;
     /** Fetch the current state. Never rejects. @returns {Promise<boolean>} whether the server answered */

@@ -199,6 +199,18 @@ export class Upload extends EventTarget {
     else this.fail(new RoomcastError("DELETED", "The upload was deleted."));
   }
 
+  /**
+   * Create a lasting link to the upload's page. Its files are below it, each under the last segment of its key.
+   *
+   * @param {{scope?: "view" | "control", expires?: string | number}} [options]   `control` also cancels and retries;
+   *   `expires` is a time, a duration such as `"7d"`, or a number of seconds. Without it, the link is valid until it is revoked.
+   * @returns {Promise<{id: string, url: string, scope: "view" | "control", expires: string | null, createdAt: string}>}
+   */
+  async createLink(options = {}) {
+    const link = await this.#host.request("POST", `${this.path}/links`, options);
+    return { ...link, url: this.#host.absoluteUrl(link.url) };
+  }
+
   /** Start the upload over, and send the file again if the server no longer has it. @returns {Promise<void>} */
   async retry() {
     if (this.id === null) return void this.start();

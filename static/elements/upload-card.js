@@ -372,7 +372,7 @@ export class UploadCard extends EventTarget {
     element.addEventListener("click", ({ target }) => {
       const button = /** @type {Element} */ (target).closest("button");
       if (button?.dataset.action) void this.#perform(/** @type {Action} */ (button.dataset.action));
-      else if (button) void this.#copyId();
+      else if (button?.classList.contains("copy")) void this.#copyId();
     });
     const input = /** @type {HTMLInputElement} */ (element.querySelector("input"));
     const preview = /** @type {HTMLImageElement} */ (byClass(element, "preview"));

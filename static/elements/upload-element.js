@@ -63,6 +63,6 @@ export class UploadElement extends ConnectedElement {
     if (!upload || !this.results) return;
     this.#resultView ??= loadResultView(this.root);
     const ResultView = await this.#resultView;
-    if (!row.hasResult) row.showResult(new ResultView(this.locale, () => void upload.refresh()));
+    if (!row.hasResult) row.showResult(new ResultView(upload, this.locale, (text) => this.announce(row, text)));
   }
 }

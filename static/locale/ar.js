@@ -66,6 +66,13 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   original: "الأصل",
   result: "النتيجة",
   downloads: "التنزيلات",
+  openResult: "فتح",
+  copyLink: "نسخ الرابط",
+  copyEmbedCode: "نسخ رمز التضمين",
+  linkCopied: "نُسخ الرابط، وهو صالح حتى يُحذف الملف المرفوع.",
+  embedCodeCopied: "نُسخ رمز التضمين.",
+  copyYourself: "لا يسمح المتصفح بالنسخ. النص محدد، فانسخه بنفسك.",
+  noLastingLink: "يحتاج رمز التضمين إلى رابط دائم، ولا يمكن إنشاؤه هنا.",
 
   comma: "، ",
 
@@ -159,6 +166,8 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   larger: (percent) => `أكبر بنسبة ${percent}`,
   sameSize: "الحجم نفسه تقريبًا",
   incomplete: (length, declaredLength) => `الملف غير مكتمل. لم يُقرأ سوى ${length} من ${declaredLength}.`,
+  linkCopiedUntil: (moment) => `نُسخ الرابط، وهو صالح حتى ${moment}.`,
+  validUntil: (moment) => `الروابط صالحة حتى ${moment}.`,
   storedUnchanged: "كان الملف صغيرًا بالفعل، فحُفظ دون تغيير.",
   measuredQuality: (metric, score) => `${format.leftToRight(`${metric} ${score}`)}، قيس على عيّنات`,
   poster: (filename) => `صورة غلاف ${isolate(filename)}`,

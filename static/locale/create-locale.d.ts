@@ -46,6 +46,8 @@ declare function composedTexts(current: () => Locale): {
     speed: (speed: number) => string;
     /** A duration or a position in a video. @param {number} seconds */
     duration: (seconds: number) => string;
+    /** A time of today, or a date with its time. @param {Date} date */
+    moment(date: Date): string;
     /** The title of a stage. @param {Stage} stage @returns {string} */
     stage: (stage: Stage) => string;
     /** The name of an upload. @param {Upload} upload @returns {string} */
@@ -76,8 +78,10 @@ declare function composedTexts(current: () => Locale): {
     resultNote({ copied, quality }: Element): string;
     /** What an output is. @param {Output} output @returns {string} */
     outputTitle(output: Output): string;
-    /** The file format of an output. @param {Output} output @returns {string} */
-    outputFormat: ({ mime }: Output) => string;
+    /** The file format of an output. @param {{mime: string}} output @returns {string} */
+    outputFormat: ({ mime }: {
+        mime: string;
+    }) => string;
     /** The dimensions, duration and size of an output. @param {Output} output */
     outputFacts({ width, height, duration, size }: Output): string;
     /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */

@@ -112,6 +112,12 @@ function composedTexts(current) {
     /** A duration or a position in a video. @param {number} seconds */
     duration: (seconds) => current().format.clock(seconds),
 
+    /** A time of today, or a date with its time. @param {Date} date */
+    moment(date) {
+      const { format } = current();
+      return date.toDateString() === new Date().toDateString() ? format.timeOfDay(date) : format.dateTime(date);
+    },
+
     /** The title of a stage. @param {Stage} stage @returns {string} */
     stage: (stage) => current().stages[stage] ?? stage,
 
@@ -188,7 +194,7 @@ function composedTexts(current) {
       return [outputKinds[output.kind] ?? output.name, outputFormat(output)].join(comma);
     },
 
-    /** The file format of an output. @param {Output} output @returns {string} */
+    /** The file format of an output. @param {{mime: string}} output @returns {string} */
     outputFormat: ({ mime }) => FORMATS.get(mime) ?? mime.split("/").pop()?.toUpperCase() ?? mime,
 
     /** The dimensions, duration and size of an output. @param {Output} output */

@@ -59,6 +59,13 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   original: "Original",
   result: "Ergebnis",
   downloads: "Downloads",
+  openResult: "Öffnen",
+  copyLink: "Link kopieren",
+  copyEmbedCode: "Einbettungscode kopieren",
+  linkCopied: "Der Link wurde kopiert. Er gilt, bis der Upload gelöscht wird.",
+  embedCodeCopied: "Der Einbettungscode wurde kopiert.",
+  copyYourself: "Der Browser lässt das Kopieren nicht zu. Der Text ist markiert: Kopieren Sie ihn selbst.",
+  noLastingLink: "Ein Einbettungscode braucht einen dauerhaften Link, der hier nicht erstellt werden kann.",
 
   comma: ", ",
 
@@ -154,6 +161,8 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   sameSize: "Etwa gleich groß",
   incomplete: (length, declaredLength) =>
     `Die Datei ist unvollständig. Nur ${length} von ${declaredLength} konnten gelesen werden.`,
+  linkCopiedUntil: (moment) => `Der Link wurde kopiert. Er gilt bis ${moment}.`,
+  validUntil: (moment) => `Die Links gelten bis ${moment}.`,
   storedUnchanged: "Die Datei war bereits klein und wurde unverändert gespeichert.",
   measuredQuality: (metric, score) => `${metric} ${score}, an Stichproben gemessen`,
   poster: (filename) => `Vorschaubild von ${isolate(filename)}`,

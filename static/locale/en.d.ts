@@ -63,6 +63,13 @@ export declare const ENGLISH_TEXTS: {
     original: string;
     result: string;
     downloads: string;
+    openResult: string;
+    copyLink: string;
+    copyEmbedCode: string;
+    linkCopied: string;
+    embedCodeCopied: string;
+    copyYourself: string;
+    noLastingLink: string;
     /** Between the parts of a sentence. */
     comma: string;
     /** The titles of the stages. @type {Record<Stage, string>} */
@@ -154,6 +161,10 @@ export declare const ENGLISH_TEXTS: {
     sameSize: string;
     /** How much of an incomplete source file could be read. @param {string} length @param {string} declaredLength */
     incomplete: (length: string, declaredLength: string) => string;
+    /** @param {string} moment */
+    linkCopiedUntil: (moment: string) => string;
+    /** @param {string} moment */
+    validUntil: (moment: string) => string;
     storedUnchanged: string;
     /** @param {string} metric @param {string} score */
     measuredQuality: (metric: string, score: string) => string;

@@ -82,6 +82,13 @@ export const ENGLISH_TEXTS = {
   original: "Original",
   result: "Result",
   downloads: "Downloads",
+  openResult: "Open",
+  copyLink: "Copy link",
+  copyEmbedCode: "Copy embed code",
+  linkCopied: "The link was copied. It is valid until the upload is deleted.",
+  embedCodeCopied: "The embed code was copied.",
+  copyYourself: "The browser does not allow copying. The text is selected: copy it yourself.",
+  noLastingLink: "An embed code needs a lasting link, which cannot be created here.",
 
   /** Between the parts of a sentence. */
   comma: ", ",
@@ -258,6 +265,12 @@ export const ENGLISH_TEXTS = {
 
   /** How much of an incomplete source file could be read. @param {string} length @param {string} declaredLength */
   incomplete: (length, declaredLength) => `The file is incomplete. Only ${length} of ${declaredLength} could be read.`,
+
+  /** @param {string} moment */
+  linkCopiedUntil: (moment) => `The link was copied. It is valid until ${moment}.`,
+
+  /** @param {string} moment */
+  validUntil: (moment) => `The links are valid until ${moment}.`,
 
   storedUnchanged: "The file was already small, so it was stored unchanged.",
 

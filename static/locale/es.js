@@ -61,6 +61,13 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   original: "Original",
   result: "Resultado",
   downloads: "Descargas",
+  openResult: "Abrir",
+  copyLink: "Copiar enlace",
+  copyEmbedCode: "Copiar código para insertar",
+  linkCopied: "Se ha copiado el enlace. Es válido hasta que se elimine la subida.",
+  embedCodeCopied: "Se ha copiado el código para insertar.",
+  copyYourself: "El navegador no permite copiar. El texto está seleccionado: cópielo usted.",
+  noLastingLink: "El código para insertar necesita un enlace permanente, que no se puede crear aquí.",
 
   comma: ", ",
 
@@ -156,6 +163,8 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   sameSize: "Casi del mismo tamaño",
   incomplete: (length, declaredLength) =>
     `El archivo está incompleto. Solo se han podido leer ${length} de ${declaredLength}.`,
+  linkCopiedUntil: (moment) => `Se ha copiado el enlace. Es válido hasta ${moment}.`,
+  validUntil: (moment) => `Los enlaces son válidos hasta ${moment}.`,
   storedUnchanged: "El archivo ya era pequeño y se ha guardado sin cambios.",
   measuredQuality: (metric, score) => `${metric} ${score}, medido en muestras`,
   poster: (filename) => `Carátula de ${isolate(filename)}`,

@@ -61,6 +61,13 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   original: "Original",
   result: "Résultat",
   downloads: "Téléchargements",
+  openResult: "Ouvrir",
+  copyLink: "Copier le lien",
+  copyEmbedCode: "Copier le code d’intégration",
+  linkCopied: "Le lien a été copié. Il est valable jusqu’à la suppression de l’envoi.",
+  embedCodeCopied: "Le code d’intégration a été copié.",
+  copyYourself: "Le navigateur n’autorise pas la copie. Le texte est sélectionné : copiez-le vous-même.",
+  noLastingLink: "Le code d’intégration nécessite un lien permanent, qui ne peut pas être créé ici.",
 
   comma: ", ",
 
@@ -159,6 +166,8 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   sameSize: "À peu près la même taille",
   incomplete: (length, declaredLength) =>
     `Le fichier est incomplet. Seules ${length} sur ${declaredLength} ont pu être lues.`,
+  linkCopiedUntil: (moment) => `Le lien a été copié. Il est valable jusqu’à ${moment}.`,
+  validUntil: (moment) => `Les liens sont valables jusqu’à ${moment}.`,
   storedUnchanged: "Le fichier était déjà petit et a été enregistré tel quel.",
   measuredQuality: (metric, score) => `${metric} ${score}, mesuré sur des échantillons`,
   poster: (filename) => `Affiche de ${isolate(filename)}`,

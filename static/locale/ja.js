@@ -59,6 +59,13 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   original: "元のファイル",
   result: "結果",
   downloads: "ダウンロード",
+  openResult: "開く",
+  copyLink: "リンクをコピー",
+  copyEmbedCode: "埋め込みコードをコピー",
+  linkCopied: "リンクをコピーしました。アップロードが削除されるまで有効です。",
+  embedCodeCopied: "埋め込みコードをコピーしました。",
+  copyYourself: "ブラウザーでコピーが許可されていません。選択されているテキストをコピーしてください。",
+  noLastingLink: "埋め込みコードには無期限のリンクが必要ですが、ここでは作成できません。",
 
   comma: "、",
 
@@ -152,6 +159,8 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   sameSize: "ほぼ同じサイズ",
   incomplete: (length, declaredLength) =>
     `ファイルが不完全です。${declaredLength}のうち${length}しか読み取れませんでした。`,
+  linkCopiedUntil: (moment) => `リンクをコピーしました。${moment}まで有効です。`,
+  validUntil: (moment) => `リンクは${moment}まで有効です。`,
   storedUnchanged: "ファイルはすでに小さかったため、そのまま保存されました。",
   measuredQuality: (metric, score) => `${metric} ${score}（サンプルで測定）`,
   poster: (filename) => `${isolate(filename)}のポスター画像`,

@@ -17,6 +17,17 @@
  * @property {number} [width]
  * @property {number} [height]
  * @property {number} [duration]   In seconds.
+ * @property {string} [codec]      Of the video, or of the audio without a video.
+ *
+ * @typedef {object} Original   What is known of the file that was uploaded.
+ * @property {number} size      In bytes.
+ * @property {string} [mime]
+ * @property {number} [width]
+ * @property {number} [height]
+ * @property {number} [duration]   In seconds.
+ * @property {string | null} [codec]   Of the video.
+ * @property {number | null} [fps]     Frames per second.
+ * @property {string | null} [audioCodec]
  *
  * @typedef {object} Element   The result of a completed upload.
  * @property {string} id
@@ -24,7 +35,8 @@
  * @property {string} filename
  * @property {string} url
  * @property {Output[]} outputs
- * @property {{size: number}} [original]
+ * @property {string} [urlsExpireAt]   When the URLs of the outputs expire, in ISO 8601; absent if they do not.
+ * @property {Original} [original]
  * @property {{bytes: number, percent: number}} [saved]
  * @property {{seconds: number, declaredSeconds: number}} [partial]   Present when the source file is incomplete: how
  *   much of it could be read.

@@ -1,55 +1,65 @@
 /** Shows the result of an upload: a player or an image, the sizes before and after, and the downloads. */
 
 import { Markup, byClass, instantiate, setHidden, setText } from "../shared/dom.js";
+import { Downloads } from "./downloads.js";
 import { loadFilmstrip } from "./filmstrip.js";
 import { attachHls } from "./hls-player.js";
+import { originalMeasures, outputMeasures } from "./measures.js";
+import { Sharing } from "./sharing.js";
 
+/** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../protocol/messages.js").Element} Element */
 /** @typedef {import("../protocol/messages.js").Output} Output */
 
 const MARKUP = new Markup(`
 <div class="result" hidden>
-  <div class="screen"></div>
+  <div class="viewer"><div class="screen"></div></div>
   <div class="outcome">
     <p class="saved"></p>
     <p class="partial"></p>
     <p class="facts"></p>
     <dl class="sizes">
-      <div class="size before"><dt></dt><dd></dd><span class="size-bar" aria-hidden="true"></span></div>
-      <div class="size after"><dt></dt><dd></dd><span class="size-bar" aria-hidden="true"></span></div>
+      <div class="size before">
+        <dt></dt><dd></dd><dd class="measures"></dd><span class="size-bar" aria-hidden="true"></span>
+      </div>
+      <div class="size after">
+        <dt></dt><dd></dd><dd class="measures"></dd><span class="size-bar" aria-hidden="true"></span>
+      </div>
     </dl>
     <ul class="downloads"></ul>
   </div>
 </div>`);
 
-const LINK = new Markup(`
-<li><a>
-  <span class="download-label"></span>
-  <span class="download-facts"></span>
-  <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M10 3v9m-4-4 4 4 4-4M4 16h12"/></svg>
-</a></li>`);
-
-/** The outputs that only a player needs; they are not offered as downloads. */
-const PLAYER_KINDS = new Set(["sprite", "storyboard", "hls"]);
 const MAIN_KINDS = ["video", "audio", "image"];
+const MIN_RENEWAL_MS = 60_000; // if this computer's clock is ahead of the server's
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class ResultView {
   /** @type {HTMLElement} */ element;
   /** The keys of the outputs that are shown. */ #shown = "";
   #reloading = false;
   #locale;
-  #refresh;
+  #upload;
+  #downloads;
+  #sharing;
+  #renewing = false;
+  /** When the URLs expire. @type {string | undefined} */ #expiresAt;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #renewal;
   /** Detaches the current HLS stream. */ #detach = () => {};
 
   /**
-   * @param {Locale} locale
-   * @param {() => void} refresh   Fetches the state again, with newly signed URLs: URLs expire.
+   * @param {Upload} upload @param {Locale} locale
+   * @param {(text: string) => void} announce   Tells screen readers what was done.
    */
-  constructor(locale, refresh) {
+  constructor(upload, locale, announce) {
+    this.#upload = upload;
     this.#locale = locale;
-    this.#refresh = refresh;
     this.element = instantiate(MARKUP);
+    this.element.addEventListener("click", (event) => void this.#renewBeforeUse(event), { capture: true });
+    this.#downloads = new Downloads(byClass(this.element, "downloads"));
+    this.#sharing = new Sharing(upload, locale, announce);
+    byClass(this.element, "viewer").append(this.#sharing.element);
   }
 
   /** The texts of the next `show`. @param {Locale} locale */
@@ -64,8 +74,8 @@ export class ResultView {
     this.#showSizes(element, main);
     setText(byClass(this.element, "partial"), this.#locale.partialNote(element));
     setText(byClass(this.element, "facts"), this.#locale.resultNote(element));
-    byClass(this.element, "downloads").setAttribute("aria-label", this.#locale.downloads);
-    this.#showDownloads(outputs, filename);
+    this.#downloads.show(outputs, filename, this.#locale);
+    this.#showSharing(element, outputs, filename);
     // Keys and not URLs: a newly signed URL must not restart a video that is playing.
     const keys = outputs.map(({ key }) => key).join();
     if (main && keys !== this.#shown) this.#showMain(main, outputs, filename);
@@ -129,7 +139,7 @@ export class ResultView {
     this.#reloading = true;
     this.#shown = "";
     byClass(this.element, "screen").replaceChildren();
-    this.#refresh();
+    void this.#upload.refresh();
   }
 
   /** @param {Element} element @param {Output | undefined} main */
@@ -138,26 +148,45 @@ export class ResultView {
     const after = before && saved ? before - saved.bytes : (main?.size ?? 0);
     const largest = Math.max(before, after, 1);
     const { original: beforeTitle, result: afterTitle } = this.#locale;
-    const rows = /** @type {const} */ ([["before", beforeTitle, before], ["after", afterTitle, after]]);
-    for (const [name, title, bytes] of rows) {
+    const rows = /** @type {const} */ ([
+      ["before", beforeTitle, before, main && original ? originalMeasures(original, main.kind, this.#locale) : []],
+      ["after", afterTitle, after, main ? outputMeasures(main, this.#locale) : []],
+    ]);
+    for (const [name, title, bytes, measures] of rows) {
       const row = byClass(this.element, name);
       setHidden(row, !bytes);
       setText(/** @type {HTMLElement} */ (row.querySelector("dt")), title);
       setText(/** @type {HTMLElement} */ (row.querySelector("dd")), this.#locale.bytes(bytes));
+      setText(byClass(row, "measures"), measures.join(" · "));
+      setHidden(byClass(row, "measures"), measures.length === 0);
       /** @type {HTMLElement} */ (row.querySelector(".size-bar")).style.width = `${(100 * bytes) / largest}%`;
     }
     const percent = saved?.percent ?? (before && after ? 100 * (1 - after / before) : null);
     setText(byClass(this.element, "saved"), percent === null ? "" : this.#locale.saved(percent));
   }
 
-  /** @param {Output[]} outputs @param {string} filename */
-  #showDownloads(outputs, filename) {
-    const list = byClass(this.element, "downloads");
-    const items = groupedBySize(outputs.filter(({ kind }) => !PLAYER_KINDS.has(kind))).map((group) =>
-      group.length === 1 ? download(group[0], filename, this.#locale) : downloadGroup(group, filename, this.#locale),
-    );
-    const changed = items.map((item) => item.outerHTML).join("") !== list.innerHTML;
-    if (changed) list.replaceChildren(...items);
+  /** @param {Element} element @param {Output[]} outputs @param {string} filename */
+  #showSharing({ urlsExpireAt }, outputs, filename) {
+    setHidden(this.#sharing.element, outputs.length === 0);
+    if (outputs.length) this.#sharing.show(outputs, filename, urlsExpireAt, this.#locale);
+    if (urlsExpireAt === this.#expiresAt) return;
+    this.#expiresAt = urlsExpireAt;
+    clearTimeout(this.#renewal);
+    if (!urlsExpireAt) return;
+    const milliseconds = Math.min(Math.max(Date.parse(urlsExpireAt) - Date.now(), MIN_RENEWAL_MS), MAX_TIMER_MS);
+    this.#renewal = setTimeout(() => this.element.isConnected && void this.#upload.refresh(), milliseconds);
+  }
+
+  /** Fetch new URLs before a link is followed that has expired, as after a computer was asleep. @param {Event} event */
+  async #renewBeforeUse(event) {
+    const link = /** @type {globalThis.Element} */ (event.target).closest("a");
+    if (!link || this.#renewing || !this.#expiresAt || Date.parse(this.#expiresAt) > Date.now()) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.#renewing = true; // if it has expired by this computer's clock alone, it is followed all the same
+    await this.#upload.refresh();
+    link.click();
+    this.#renewing = false;
   }
 }
 
@@ -188,80 +217,6 @@ function imageOf({ url, width, height }) {
  * @param {HTMLElement} media @param {number} [width] @param {number} [height] */
 function reserveSpace(media, width, height) {
   if (width && height) media.style.aspectRatio = `${width} / ${height}`;
-}
-
-/** Group images of the same size, which differ in their format. @param {Output[]} outputs @returns {Output[][]} */
-function groupedBySize(outputs) {
-  /** @type {Map<string, Output[]>} */ const groups = new Map();
-  for (const output of outputs) {
-    const name = isImage(output) ? `${output.width} × ${output.height}` : output.key;
-    groups.set(name, [...(groups.get(name) ?? []), output]);
-  }
-  return [...groups.values()];
-}
-
-/** @param {Output} output @param {string} filename @param {Locale} locale */
-function download(output, filename, locale) {
-  const item = instantiate(LINK);
-  const link = /** @type {HTMLAnchorElement} */ (item.querySelector("a"));
-  linkTo(link, output, filename);
-  setText(byClass(item, "download-label"), locale.outputTitle(output));
-  setText(byClass(item, "download-facts"), locale.outputFacts(output));
-  return item;
-}
-
-/**
- * Return one list item for an image size, with a link for each of its formats.
- *
- * @param {Output[]} group @param {string} filename @param {Locale} locale
- */
-function downloadGroup(group, filename, locale) {
-  const item = document.createElement("li");
-  const { width, height } = group[0];
-  item.className = "formats";
-  item.append(
-    textLine("download-size", locale.format.dimensions(width ?? 0, height ?? 0)),
-    ...group.map((output) => {
-      const link = document.createElement("a");
-      link.append(
-        textLine("download-label", locale.outputFormat(output)),
-        textLine("download-facts", locale.bytes(output.size)),
-      );
-      link.setAttribute("aria-label", [locale.outputTitle(output), locale.outputFacts(output)].join(locale.comma));
-      linkTo(link, output, filename);
-      return link;
-    }),
-  );
-  return item;
-}
-
-/** @param {string} className @param {string} text */
-function textLine(className, text) {
-  const span = document.createElement("span");
-  span.className = className;
-  span.textContent = text;
-  return span;
-}
-
-/** @param {HTMLAnchorElement} link @param {Output} output @param {string} filename */
-function linkTo(link, output, filename) {
-  link.href = output.downloadUrl ?? output.url;
-  link.download = downloadName(output, filename);
-}
-
-/** Return the source's filename with the output's extension. @param {Output} output @param {string} filename */
-function downloadName(output, filename) {
-  const { key, kind, width, height } = output;
-  const stem = filename.replace(/\.[^.]*$/, "");
-  const extension = key.split(".").pop();
-  const imageSize = isImage(output) && width && height ? `-${Math.max(width, height)}` : "";
-  const suffix = kind === "poster" ? "-poster" : imageSize;
-  return `${stem}${suffix}.${extension}`;
-}
-
-/** @param {Output} output */
-function isImage({ kind }) {
-  return kind === "image" || kind === "thumbnail";
 }
 
 /** Return whether a URL is safe to link to. @param {string} url */

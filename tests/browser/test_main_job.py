@@ -66,7 +66,7 @@ async def test_image_result_is_shown(server: RunningServer, open_page: OpenPage,
     shown = card.root.get_by_role("img", name="card.png, compressed")
     await expect(shown).to_have_js_property("complete", True)
     await expect(shown).to_have_js_property("naturalWidth", 800)
-    for name in ("Image, WebP", "Image, AVIF", "Image, JPEG"):
+    for name in ("WebP", "AVIF", "JPEG"):
         await expect(card.download(name).first).to_be_visible()
 
 

@@ -149,10 +149,63 @@ def recording(folder: Path) -> Path:
     return path
 
 
-async def test_audio_result_has_a_player(server: RunningServer, open_page: OpenPage, tmp_path: Path) -> None:
+async def test_audio_result_has_a_player_measures_and_links(
+    server: RunningServer, open_page: OpenPage, context: BrowserContext, tmp_path: Path
+) -> None:
     talk = recording(tmp_path)
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
     demo = await open_page(server)
     await demo.choose(talk)
     card = await demo.card(talk).reaches("Completed")
-    assert str(await card.root.locator("audio").evaluate(_PLAYED)).endswith("/audio.m4a")
+    result = card.root.locator(".result")
+    assert str(await result.locator("audio").evaluate(_PLAYED)).endswith("/audio.m4a")
     await expect(card.download("Audio, M4A")).to_have_attribute("download", "talk.m4a")
+    await expect(result.locator(".measures")).to_have_text(["0:03 · PCM", "0:03 · AAC"])
+    await expect(result.locator(".validity")).to_have_text(re.compile("^The links are valid until .*[0-9]:[0-9]{2}"))
+
+    async def copied() -> str:
+        return str(await demo.page.evaluate("navigator.clipboard.readText()"))
+
+    async def status_of(url: str) -> int:
+        return int(await demo.page.evaluate("async (url) => (await fetch(url)).status", url))
+
+    note = result.locator(".sharing-note")
+    await card.button("Copy link").click()
+    await expect(note).to_have_text("The link was copied. It is valid until the upload is deleted.")
+    link = await copied()
+    assert link.startswith(f"{server.url}/u/link_")
+    assert await status_of(link) == 200
+    await card.button("Copy embed code").click()
+    await expect(note).to_have_text("The embed code was copied.")
+    code = await copied()
+    embedded = re.fullmatch(r'<audio controls preload="none" src="(.+)"></audio>', code)
+    assert embedded, code
+    assert embedded[1] == f"{link}/audio.m4a", "the link is made once"
+    assert await status_of(embedded[1]) == 200
+
+    async with context.expect_page() as opening:
+        await card.root.get_by_role("link", name="Open", exact=True).click()
+    assert (await opening.value).url.endswith("/audio.m4a")
+    upload_id = await card.root.locator(".upload-id").text_content()
+    await demo.page.evaluate("(now => { Date.now = () => now() + 86_400_000; })(Date.now)")
+    async with demo.page.expect_request(f"**/api/uploads/{upload_id}"), demo.page.expect_download() as saving:
+        await card.download("Audio, M4A").click()
+    assert (await saving.value).suggested_filename == "talk.m4a", "the expired link was renewed first"
+
+
+async def test_link_of_the_file_is_copied_where_no_lasting_link_can_be_made(
+    server: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf
+) -> None:
+    await context.route("**/links", lambda route: route.fulfill(status=403, json={"error": {"code": "FORBIDDEN"}}))
+    picture = shelf.image()
+    demo = await open_page(server)
+    await demo.choose(picture)
+    card = await demo.card(picture).reaches("Completed")
+    await demo.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    await card.button("Copy link").click()
+    await expect(card.root.locator(".sharing-note")).to_contain_text("The browser does not allow copying.")
+    shown = card.root.locator(".sharing-text")
+    await expect(shown).to_have_text(re.compile(f"^{re.escape(server.url)}/media/.*[.]webp$"))
+    assert await demo.page.evaluate("getSelection().toString()") == await shown.text_content()
+    await card.button("Copy embed code").click()
+    await expect(card.root.locator(".sharing-note")).to_contain_text("needs a lasting link")

@@ -98,7 +98,7 @@ async def test_clip_without_its_index_fails_at_the_first_attempt(
     assert last["error"]["code"] == "UNREADABLE_MEDIA"
     assert last["error"]["retryable"] is False
     assert last["attempt"] == 1
-    assert server.files_of(upload_id) == []
+    await eventually(lambda: server.files_of(upload_id) == [], what="the deletion of the file")
 
 
 @pytest.mark.parametrize("name", ["picture.png", "picture.jpg"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -63,6 +64,9 @@ def made() -> dict[str, Any]:
 
 async def test_whole_file_is_served_with_its_type_and_length(film: Film, made: dict[str, Any]) -> None:
     reply = await film.get()
+    expires = datetime.fromtimestamp(int(film.url.split("/media/")[1].partition(".")[0]), UTC)
+    assert datetime.fromisoformat(made["urlsExpireAt"]) == expires
+    assert film.entry["codec"] == "h264"
     assert reply.status == 200
     assert reply.headers["Content-Type"] == "video/mp4"
     assert reply.headers["X-Content-Type-Options"] == "nosniff"

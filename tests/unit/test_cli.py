@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from roomcast.cli.commands import app
 from roomcast.cli.doctor.checks import check_report
 from roomcast.cli.doctor.findings import ADVICE, Diagnosis, Finding, Misconfiguration, merged
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for, exit_code_for_all
+from roomcast.cli.output import LineDisplay
 from roomcast.cli.table import age, shortened, status_lines
 from roomcast.client.errors import NETWORK, ClientError
 from roomcast.errors import Code
@@ -66,6 +68,26 @@ def test_result_shows_the_sizes_and_what_was_saved() -> None:
     assert formatting.result(state(element=element)) == "1.0 MB"
     element["saved"] = {"bytes": 3_000_000, "percent": 75.0}
     assert formatting.result(state(element=element)) == "4.0 MB → 1.0 MB (-75 %)"
+
+
+def test_moment_has_a_date_unless_it_is_today() -> None:
+    now = datetime(2026, 3, 1, 9, 0, tzinfo=timezone(timedelta(hours=1)))
+    assert formatting.moment("2026-03-01T09:42:10.000Z", now) == "10:42"
+    assert formatting.moment("2026-03-01T23:30:00.000Z", now) == "2026-03-02 00:30"
+
+
+def test_links_to_results_are_shown_with_the_time_until_they_are_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    element = {"outputs": [{"size": 9}], "original": {"size": 9}, "saved": None}
+    with LineDisplay() as display:
+        display.result(
+            "a.mp4", state(uploadId="a", element=element | {"urlsExpireAt": "2031-01-02T12:00:00Z"}), "http://a/v.mp4"
+        )
+        display.result(
+            "b.mp4", state(uploadId="b", element=element | {"urlsExpireAt": "2030-01-02T12:00:00Z"}), "results/b"
+        )
+        display.result("c.mp4", state(uploadId="c", element=element), "http://a/c.mp4")
+    last_line = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"The links are valid until 2031-01-0[123] [0-9]{2}:[0-9]{2}[.]", last_line)
 
 
 def test_exit_code_follows_from_the_error_codes() -> None:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import pytest
@@ -52,10 +52,21 @@ def plain_that_returns_a_coroutine(number: int) -> Any:
     return coroutine(number)
 
 
+@wraps(coroutine)
+def decorated(number: int) -> Any:
+    return plain_that_returns_a_coroutine(number)
+
+
+@wraps(coroutine)
+def synchronous(number: int) -> int:
+    """Runs the coroutine as asgiref's `async_to_sync` does, which cannot be called on the event loop."""
+    return asyncio.run(coroutine(number))
+
+
 @pytest.mark.parametrize(
     "function",
-    [coroutine, plain, plain_that_returns_a_coroutine, Doubling(), partial(coroutine)],
-    ids=["coroutine", "plain", "returns-a-coroutine", "callable-object", "partial"],
+    [coroutine, plain, plain_that_returns_a_coroutine, Doubling(), partial(coroutine), decorated, synchronous],
+    ids=["coroutine", "plain", "returns-a-coroutine", "callable-object", "partial", "decorated", "synchronous"],
 )
 async def test_result_of_every_sort_of_function_is_returned(calls: FunctionCalls, function: Any) -> None:
     REQUEST.set("this one")

@@ -53,6 +53,14 @@ def test_url_stays_the_same_for_a_quarter_of_its_lifetime() -> None:
     assert signer(1000.0).get("media/x/v.mp4") != signer(1025.0).get("media/x/v.mp4")
 
 
+@pytest.mark.parametrize("now", [1000.0, 1012.3, 1024.9])
+def test_expiry_is_that_of_the_urls_that_are_made_now(now: float) -> None:
+    fields = parse_qs(urlsplit(signer(now).get("k")).query)
+    date = dt.datetime.strptime(fields["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z").timestamp()
+    assert signer(now).expires_at() == date + int(fields["X-Amz-Expires"][0])
+    assert signer(now).expires_at() >= now + 100
+
+
 def test_url_changes_with_the_credentials() -> None:
     assert signer(1000.0).get("k") != signer(1000.0, access_key="B").get("k")
 

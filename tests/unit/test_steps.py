@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Rejected, StepFailed, WrongState
-from roomcast.extensions.calls import BlockingDetector
+from roomcast.extensions.calls import BlockingDetector, is_coroutine_function
 from roomcast.extensions.contract import ExtensionError
 from roomcast.extensions.registry import Extensions
 from roomcast.extensions.steps import STEP_STAGES, Step, divide, order_steps
@@ -27,7 +28,7 @@ from roomcast_workers.pipeline import run_stage
 from roomcast_workers.reporter import Reporter, StepReporter
 from roomcast_workers.step_control import StepControl
 from roomcast_workers.steps import application_step
-from roomcast_workers.steps.application_step import run_application_step, runs_in_thread
+from roomcast_workers.steps.application_step import run_application_step
 from roomcast_workers.steps.built_in import BUILT_IN_STEPS
 from roomcast_workers.steps.plan import StepPlan
 
@@ -171,7 +172,7 @@ def log() -> Iterator[list[Any]]:
 
 async def run(function: Any, job: Job, *, seconds: float = 30.0) -> Job:
     step = Step("scan", function, after="probe")
-    job = replace(job, control=StepControl(asyncio.get_running_loop() if runs_in_thread(step) else None))
+    job = replace(job, control=StepControl(None if is_coroutine_function(function) else asyncio.get_running_loop()))
     await run_application_step(step, job, seconds=seconds)
     return job
 
@@ -185,12 +186,18 @@ async def test_coroutine_runs_on_the_event_loop_and_function_in_a_thread(job: Jo
     def beside(_: Any) -> None:
         threads.append(threading.current_thread())
 
+    @wraps(on_loop)
     def starts_a_coroutine(step_job: Any) -> Any:
+        threads.append(threading.current_thread())
         return on_loop(step_job)
 
-    for function in (on_loop, beside, starts_a_coroutine):
+    @wraps(on_loop)
+    def runs_a_loop_of_its_own(step_job: Any) -> None:
+        asyncio.run(on_loop(step_job))
+
+    for function in (on_loop, beside, starts_a_coroutine, runs_a_loop_of_its_own):
         await run(function, job)
-    assert [thread is threading.main_thread() for thread in threads] == [True, False, True]
+    assert [thread is threading.main_thread() for thread in threads] == [True, False, False, True, False]
 
 
 @pytest.mark.parametrize("threaded", [False, True])

@@ -27,6 +27,7 @@ def test_signed_url_is_valid_until_it_expires(upload_id: str, name: str) -> None
     signer = UrlSigner(SECRET, seconds=100, clock=lambda: now[0])
     grant, *key = parts(signer.url(f"{upload_id}/{name}"))
     assert key == [upload_id, name]
+    assert grant.partition(".")[0] == str(signer.expires_at())
     signer.verify(grant, upload_id)
     now[0] += 100
     signer.verify(grant, upload_id)

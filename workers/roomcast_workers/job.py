@@ -81,6 +81,7 @@ class ResultFile:
     width: int | None = None
     height: int | None = None
     duration: float | None = None
+    codec: str | None = None
     listed: bool = True
     stored_as: str | None = None
 
@@ -305,7 +306,7 @@ class Job:
         size = file.path.stat().st_size
         folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if file.mime == OCTETS else "")
         key = await self.deps.media.store(file.path, folder, file.name, on_bytes, filename=self.upload.filename)
-        return {
+        entry = {
             "name": Path(file.name).stem,
             "kind": file.kind,
             "key": key,
@@ -316,3 +317,4 @@ class Job:
             "height": file.height,
             "duration": file.duration,
         }
+        return entry | ({"codec": file.codec} if file.codec else {})

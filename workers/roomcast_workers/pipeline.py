@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from roomcast.errors import StepFailed, StorageError
+from roomcast.extensions.calls import is_coroutine_function
 from roomcast.extensions.steps import Step, divide
 from roomcast.tracing import span
 from roomcast.uploads.lifecycle import Stage
@@ -20,7 +21,7 @@ from roomcast.uploads.templates import Template
 from roomcast_workers.job import Job, Results, WorkerDeps
 from roomcast_workers.reporter import Reporter, StepReporter
 from roomcast_workers.step_control import StepControl
-from roomcast_workers.steps.application_step import run_application_step, runs_in_thread
+from roomcast_workers.steps.application_step import run_application_step
 from roomcast_workers.steps.built_in import STAGE_TEXTS, store_results
 from roomcast_workers.steps.plan import StepPlan
 
@@ -105,7 +106,7 @@ async def _run_step(step: Step, job: Job, plan: StepPlan, reporter: Reporter) ->
         return
     own_dir = job.scratch.with_name("steps") / step.name
     own_dir.mkdir(parents=True)
-    control = StepControl(asyncio.get_running_loop() if runs_in_thread(step) else None)
+    control = StepControl(None if is_coroutine_function(step.run) else asyncio.get_running_loop())
     reporter.step = step.name
     await run_application_step(
         step,

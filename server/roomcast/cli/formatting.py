@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from roomcast.errors import Code
@@ -116,6 +117,12 @@ def result(state: Message) -> str:
     if original["size"] and element["saved"]:
         text = f"{size(original['size'])} → {text} ({-element['saved']['percent']:+.0f} %)"
     return text
+
+
+def moment(time: str, now: datetime) -> str:
+    """Format a time in ISO 8601 for people: the time of day, with the date unless it is that of `now`."""
+    local = datetime.fromisoformat(time).astimezone(now.tzinfo)
+    return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M}"
 
 
 def diagnosis_lines(found: Diagnosis) -> Iterator[str]:

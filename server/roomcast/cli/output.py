@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -93,6 +94,8 @@ class LineDisplay:
         self._latest: dict[str, Message] = {}
         self._rates: defaultdict[str, TransferRate] = defaultdict(TransferRate)
         self._results: list[str] = []
+        self._expiries: list[str] = []
+        """When the URLs of the results expire."""
 
     def __enter__(self) -> Self:
         return self
@@ -100,6 +103,9 @@ class LineDisplay:
     def __exit__(self, *_: object) -> None:
         for line in self._results:
             print_line(line)
+        if self._expiries:
+            moment = formatting.moment(min(self._expiries), datetime.now().astimezone())
+            print_error(f"The links are valid until {moment}.")
 
     def begin(self, name: str) -> None:
         pass
@@ -116,13 +122,19 @@ class LineDisplay:
 
     def result(self, name: str, state: Message, location: str, *, existed: bool = False) -> None:
         self.note(f"{name}: {_ALREADY_THERE if existed else 'done'}, {formatting.result(state)}")
-        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
+        self._add_result(name, state, location)
 
     def problem(self, name: str, error: ClientError) -> None:
         self.note(f"{name}: {formatting.problem(error)}")
 
     def note(self, text: str) -> None:
         print_error(text)
+
+    def _add_result(self, name: str, state: Message, location: str) -> None:
+        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
+        expires = state["element"].get("urlsExpireAt") if "element" in state else None
+        if expires and "://" in location:
+            self._expiries.append(expires)
 
     def _speed(self, name: str, state: Message) -> formatting.Speed | None:
         """Return the speed of the transfer, or None unless the file is being sent."""
@@ -176,7 +188,7 @@ class BarDisplay(LineDisplay):
         self._update_overall()
 
     def result(self, name: str, state: Message, location: str, *, existed: bool = False) -> None:
-        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
+        self._add_result(name, state, location)
         self._progress.update(self._tasks[name], completed=100)
         self._end(name, f"[green]{_ALREADY_THERE if existed else 'done'}", formatting.result(state))
 

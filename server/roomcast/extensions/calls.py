@@ -181,7 +181,10 @@ def exits_as_errors(called: str) -> Iterator[None]:
 
 
 def is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Return whether calling this returns a coroutine at once."""
+    """Return whether calling this returns a coroutine at once, so that it is called on the event loop.
+
+    An ordinary function that wraps a coroutine function is called in a thread, because it may run the coroutine itself.
+    """
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 

@@ -114,7 +114,8 @@ class MediaRoute(RouteGroup):
             "Content-Disposition": saved or content_disposition(key, filename),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": self._cache_control,
-            "Content-Security-Policy": "default-src 'none'; sandbox",
+            # A browser that opens a film in a tab of its own loads it as the media of a page.
+            "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
         match await self._media.serve(key, disposition=saved):

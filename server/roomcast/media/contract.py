@@ -127,6 +127,9 @@ class MediaStore(Protocol):
     def download_url(self, key: str) -> str:
         """Return a URL like `url`, from which browsers save the result under the name of the client's file."""
 
+    def urls_expire_at(self) -> float | None:
+        """Return the Unix time until which URLs that are made now are valid, or None if they do not expire."""
+
     async def serve(self, key: str, *, disposition: str | None = None) -> ServedFile:
         """Return how to answer a request for the result `<folder>/<name>`, on the route that `url` may point to.
 

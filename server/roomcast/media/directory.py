@@ -139,6 +139,9 @@ class DirectoryMediaStore:
     def download_url(self, key: str) -> str:
         return self._signer.download_url(key)
 
+    def urls_expire_at(self) -> float | None:
+        return self._signer.expires_at()
+
     async def serve(self, key: str, *, disposition: str | None = None) -> DiskFile:
         root = self._media.resolve()
         path = root / key

@@ -5,12 +5,12 @@ from __future__ import annotations
 from roomcast.media.contract import MediaStore
 from roomcast.media.result_keys import is_saved
 from roomcast.uploads.messages import Element, Message, Output
-from roomcast.uploads.model import Upload, element_type
+from roomcast.uploads.model import Upload, element_type, timestamp
 
 
 def with_urls(message: Message, media: MediaStore) -> Message:
     """Return `message` with a `url` for its poster, its element and each output, which has a
-    `downloadUrl`, too."""
+    `downloadUrl`, too; and with the time at which those of the element expire, if they do."""
     if "poster" not in message and "element" not in message:
         return message
     copy = message.copy()
@@ -18,7 +18,9 @@ def with_urls(message: Message, media: MediaStore) -> Message:
         copy["poster"] = _with_url(poster, media)
     if element := message.get("element"):
         outputs = [_with_urls(output, media) for output in element["outputs"]]
-        copy["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
+        expires_at = media.urls_expire_at()
+        signed: Element = {**element, "url": outputs[0]["url"], "outputs": outputs}
+        copy["element"] = {**signed, "urlsExpireAt": timestamp(expires_at)} if expires_at is not None else signed
     return copy
 
 

@@ -33,10 +33,14 @@ class UrlSigner:
 
     def url(self, key: str) -> str:
         """Return a URL of the result `<folder>/<name>`."""
-        step = max(1, self._seconds // 4)
-        expires = (int(self._clock()) + self._seconds) // step * step + step
+        expires = self.expires_at()
         folder = key.rpartition("/")[0]
         return f"{self._base}/media/{expires}.{self._signature(folder, expires)}/{quote(key)}"
+
+    def expires_at(self) -> int:
+        """Return the Unix time until which a URL that is made now is valid."""
+        step = max(1, self._seconds // 4)
+        return (int(self._clock()) + self._seconds) // step * step + step
 
     def download_url(self, key: str) -> str:
         """Return a URL of the result from which browsers save it."""

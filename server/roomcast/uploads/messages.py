@@ -74,6 +74,8 @@ class Output(Shape):
     """Pixels."""
     duration: float | None
     """Seconds."""
+    codec: NotRequired[Annotated[str, Field(examples=["h264"])]]
+    """Of the video, or of the audio without a video."""
     url: NotRequired[Url]
     """Signed when the message is sent; it expires. Absolute where the server's public address is known, else a path."""
     downloadUrl: NotRequired[Url]
@@ -141,6 +143,8 @@ class Element(Shape):
     url: NotRequired[Url | None]
     """The URL of the main output; null while there is none."""
     outputs: list[Output]
+    urlsExpireAt: NotRequired[Timestamp]
+    """When the URLs of the outputs expire. Absent if they do not. Get the upload again for new ones."""
     original: Original
     saved: Saved | None
     copied: NotRequired[bool]
@@ -170,6 +174,12 @@ class ForecastJson(Shape):
     """The expected size of the result."""
     seconds: float
     """The expected time of the whole compression."""
+    bytesLow: NotRequired[Bytes]
+    """Until about half of the work is done, the size is between these two in nine of ten cases."""
+    bytesHigh: NotRequired[Bytes]
+    secondsLow: NotRequired[float]
+    """The time, likewise."""
+    secondsHigh: NotRequired[float]
 
 
 class ApplicationEventJson(Shape):
@@ -202,6 +212,8 @@ class Message(Shape):
     bytesReceived: Bytes
     bytesExpected: Bytes | None
     attempt: Annotated[int, Field(ge=1, examples=[1])]
+    retried: NotRequired[Literal[True]]
+    """Present if a person has started this attempt over, and not the server."""
     updatedAt: Timestamp
     eta: Annotated[float | None, Field(examples=[12.5])]
     """The expected remaining time in seconds."""

@@ -132,7 +132,7 @@ async def test_file_that_is_not_media_is_stored_unchanged_and_served_as_a_downlo
         "Content-Type": "application/octet-stream",
         "Content-Disposition": "attachment; filename*=UTF-8''notes%2C%20%C3%A9.txt",
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",
     }
     assert {name: reply.headers[name] for name in expected} == expected
     await eventually(lambda: sources(server) == [])

@@ -133,6 +133,7 @@ class Demo:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.cards = page.locator(".card")
+        self.state = page.locator("#connection-text")
         self.banner = page.locator("#banner")
         self.batch = page.locator("#count")
         self.note = page.locator(".notice").get_by_role("status")

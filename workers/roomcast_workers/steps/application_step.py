@@ -59,12 +59,6 @@ async def run_application_step(step: Step, job: Job, *, seconds: float) -> None:
         raise StepFailed(f"The step {step.name} failed.")
 
 
-def runs_in_thread(step: Step) -> bool:
-    """Return whether the function of a step is an ordinary one."""
-    call = getattr(step.run, "__call__", None)  # noqa: B004 - an object with an asynchronous `__call__` is awaited
-    return not (inspect.iscoroutinefunction(inspect.unwrap(step.run)) or inspect.iscoroutinefunction(call))
-
-
 def _error_of(task: asyncio.Task[None]) -> BaseException | None:
     return asyncio.CancelledError() if task.cancelled() else task.exception()
 

@@ -23,7 +23,8 @@ async def compress_audio_alone(job: Job, source: VerifiedMedia) -> None:
     """Compress audio without video, or copy it if that is as good."""
     result = await _copy_or_compress(job, source, ProgressMeter(source.seconds, job.reporter.progress))
     audio, results = source.info.audio, job.state.results
-    results.files.append(ResultFile(result.path, "audio", result.mime, duration=result.info.duration))
+    codec = result.info.audio.codec if result.info.audio else None
+    results.files.append(ResultFile(result.path, "audio", result.mime, duration=result.info.duration, codec=codec))
     results.original |= {"duration": round(source.seconds, 3), "audioCodec": audio.codec if audio else None}
     results.extra |= result.extra
 

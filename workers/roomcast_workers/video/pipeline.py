@@ -63,7 +63,13 @@ async def compress_video(job: Job) -> None:
     result = await _copy_or_compress(job, source, ProgressMeter(source.seconds, job.reporter.progress))
     stream = require_video(result.info)
     state.results.files.append(
-        ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)
+        ResultFile(
+            *(result.path, "video", result.mime),
+            width=stream.width,
+            height=stream.height,
+            duration=result.info.duration,
+            codec=stream.codec,
+        )
     )
     state.derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):
@@ -191,7 +197,7 @@ async def _compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> En
     if template.target_quality is not None:
         encoded = await encode_to_quality(job, source, settings, template.target_quality, meter)
         return await _within_limits(job, source, encoded, meter)
-    await estimate(job, source, settings)
+    await estimate(job, source, settings, meter)
     if template.target_bytes is not None and job.source.size > template.target_bytes:
         return await encode_to_size(job, source, settings, template.target_bytes, meter)
     meter.start_run(1.0, predicts_size=True)

@@ -36,8 +36,6 @@ from roomcast.ledger.sqlite.administration import SqliteAdministration, is_worke
 from roomcast.ledger.sqlite.listing import as_cursor, listing_query, parse_cursor
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
-    CLEANUP_CLAIMED,
-    DUE_CLEANUP,
     EXPIRED_LEASES,
     EXPIRED_RESERVATIONS,
     PRUNABLE,
@@ -45,12 +43,15 @@ from roomcast.ledger.sqlite.tables import (
     StoredUpload,
     WrittenEvent,
     delete_uploads,
+    due_cleanup,
+    is_cleanup_claimed,
     is_template_paused,
     parse_upload,
     queue_positions,
     queue_stats,
     read_row,
     set_aside,
+    set_cleanup,
     write_event,
     write_record,
 )
@@ -284,7 +285,7 @@ class SqliteLedger:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
             row, now = read_row(connection, upload_id), self._clock()
             state = reopen(row.upload.state, source_stored=source_stored)
-            if connection.execute(CLEANUP_CLAIMED, {"id": upload_id, "now": now}).fetchone():
+            if is_cleanup_claimed(connection, upload_id, now):
                 raise CleanupInProgress
             return [write_event(connection, row.upload, reset_for_retry(row.upload, state, now))]
 
@@ -322,19 +323,19 @@ class SqliteLedger:
     async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
         def find(connection: sqlite3.Connection) -> DueCleanup | None:
             now = self._clock()
-            stored = connection.execute(DUE_CLEANUP, {"now": now, "id": upload_id}).fetchone()
-            return DueCleanup(now, parse_upload(connection, *stored)) if stored else None
+            upload = due_cleanup(connection, upload_id, now)
+            return DueCleanup(now, upload) if upload else None
 
         def claim(connection: sqlite3.Connection) -> DueCleanup | None:
             if due := find(connection):
-                _set_cleanup(connection, due.upload.id, due.now + CLEANUP_SECONDS)
+                set_cleanup(connection, due.upload.id, due.now + CLEANUP_SECONDS)
             return due
 
         # Mostly there is none, which a transaction for writing need not find out.
         return await self.database.write(claim) if await self.database.read(find) else None
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
-        await self.database.write(lambda connection: _set_cleanup(connection, upload_id, at))
+        await self.database.write(lambda connection: set_cleanup(connection, upload_id, at))
 
     async def remove(self, upload_id: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -459,10 +460,6 @@ def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_
     known = "SELECT 1 FROM uploads WHERE id = ?"
     if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
         raise IdTaken
-
-
-def _set_cleanup(connection: sqlite3.Connection, upload_id: str, at: float | None) -> None:
-    connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
 
 
 def _parse_rows(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> list[Upload]:

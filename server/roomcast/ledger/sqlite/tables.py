@@ -46,11 +46,7 @@ EXPIRED_LEASES = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease
 EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
 
 PRUNABLE = "SELECT id FROM uploads WHERE finished_at < :before AND cleanup_at IS NULL LIMIT :limit"
-DUE_CLEANUP = """
-SELECT id, owner, created_at, record FROM uploads
-WHERE cleanup_at <= :now AND (:id IS NULL OR id = :id) ORDER BY cleanup_at LIMIT 1
-"""
-CLEANUP_CLAIMED = "SELECT 1 FROM uploads WHERE id = :id AND cleanup_at > :now"
+DUE_CLEANUP = "SELECT id FROM uploads WHERE cleanup_at <= :now ORDER BY cleanup_at LIMIT 1"
 
 WAITING = """
 SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
@@ -183,6 +179,28 @@ def write_event(
         query = "DELETE FROM events WHERE upload_id = ? AND seq <= ?"
         connection.execute(query, (upload.id, upload.seq - EVENT_LOG_LENGTH))
     return WrittenEvent(before, upload, body, idle)
+
+
+def due_cleanup(connection: sqlite3.Connection, upload_id: str | None, now: float) -> Upload | None:
+    """Return the upload if it is due for a cleanup; without an id, the one that is longest due."""
+    if upload_id is None:
+        found = connection.execute(DUE_CLEANUP, {"now": now}).fetchone()
+    else:
+        found = connection.execute(
+            "SELECT id FROM uploads WHERE id = ? AND cleanup_at <= ?", (upload_id, now)
+        ).fetchone()
+    return read_row(connection, found[0]).upload if found else None
+
+
+def set_cleanup(connection: sqlite3.Connection, upload_id: str, at: float | None) -> None:
+    """Set when the upload is due for its next cleanup."""
+    connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
+
+
+def is_cleanup_claimed(connection: sqlite3.Connection, upload_id: str, now: float) -> bool:
+    """Return whether the cleanup of an upload that has failed or was cancelled is claimed."""
+    query = "SELECT 1 FROM uploads WHERE id = ? AND cleanup_at > ?"
+    return connection.execute(query, (upload_id, now)).fetchone() is not None
 
 
 def delete_uploads(connection: sqlite3.Connection, ids: Sequence[str]) -> None:

@@ -58,6 +58,11 @@ class S3UrlSigner:
         query = {"partNumber": str(number), "uploadId": multipart_id}
         return presign("PUT", self.base, key, self._signature(), query=query, headers={"content-length": str(size)})
 
+    def expires_at(self) -> int:
+        """Return the Unix time until which a URL that is made now is valid."""
+        signature = self._signature()
+        return signature.date + signature.seconds
+
     def _signature(self) -> Signature:
         step = max(1, self.seconds // 4)
         date = int(self.clock()) // step * step

@@ -216,6 +216,9 @@ class S3MediaStore:
     def download_url(self, key: str) -> str:
         return self._signer.download_url(key.removeprefix(self._media))
 
+    def urls_expire_at(self) -> float | None:
+        return None if self._public else min(self._signer.expires_at(), self._bucket.urls.expires_at())
+
     async def serve(self, key: str, *, disposition: str | None = None) -> InlineFile | Redirect:
         if disposition and not _has_relative_urls(key):
             return Redirect(self._bucket.urls.get(self._media + key, disposition))
