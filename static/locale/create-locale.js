@@ -57,6 +57,9 @@ export function withTexts(locale, texts) {
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */
 function composedTexts(current) {
   return {
+    /** @param {number} percent   0–100. */
+    percent: (percent) => current().format.percent(percent),
+
     /** A size in bytes. @param {number} bytes */
     bytes: (bytes) => current().format.bytes(bytes),
 
@@ -223,7 +226,9 @@ function composedTexts(current) {
       if (state.stage === "failed") return announcedFailure(name, locale.error(state.error ?? { ...state, code: "INTERNAL" }));
       const again = state.retried ? locale.startedAgain : locale.attemptNumber(state.attempt);
       const attempt = state.attempt > 1 ? [insideSentence(again)] : [];
-      return announced(name, [...attempt, insideSentence(locale.stage(state.stage))].join(locale.comma));
+      const waitsForFile = state.retried && state.stage === "receiving"; // nothing may be received yet
+      const stage = waitsForFile ? [] : [insideSentence(locale.stage(state.stage))];
+      return announced(name, [...attempt, ...stage].join(locale.comma));
     },
   };
 }
