@@ -225,7 +225,9 @@ function composedTexts(current) {
       if (state.stage === "failed") return announcedFailure(name, locale.error(state.error ?? { ...state, code: "INTERNAL" }));
       const again = state.retried ? locale.startedAgain : locale.attemptNumber(state.attempt);
       const attempt = state.attempt > 1 ? [insideSentence(again)] : [];
-      return announced(name, [...attempt, insideSentence(locale.stage(state.stage))].join(locale.comma));
+      const waitsForFile = state.retried && state.stage === "receiving"; // nothing may be received yet
+      const stage = waitsForFile ? [] : [insideSentence(locale.stage(state.stage))];
+      return announced(name, [...attempt, ...stage].join(locale.comma));
     },
   };
 }
