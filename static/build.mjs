@@ -22,7 +22,7 @@ const TARGET = "es2022";
 const PAGES = ["page/progress-demo", "admin/admin", "docs/docs"];
 const CONNECTING = new Set(["page/progress-demo.js"]);
 const MODULES = ["roomcast", "element", "upload-progress-list", "upload-progress", "upload-drop", "page/link-page"];
-const STYLES = ["base.css", "elements/elements.css", "intake/notices.css", "intake/upload-drop.css", "results/result-view.css"];
+const STYLES = ["base.css", "elements/elements.css", "rows/row.css", "intake/notices.css", "intake/upload-drop.css", "results/result-view.css"];
 const TAGS = { "upload-progress-list": "UploadProgressList", "upload-progress": "UploadProgress", "upload-drop": "UploadDrop" };
 const LANGUAGES = ["ar", "de", "en", "es", "fr", "ja"];
 const COMPRESSED = new Set([".html", ".js", ".css", ".svg"]);
@@ -154,7 +154,7 @@ async function buildPage(dist, page) {
   const preloaded = preloadedBy(script, `${page}.js`);
   const head = [
     ["link", `rel="stylesheet" href="static/dist/${dist.addHashed(`${path.basename(page)}.css`, code)}"`, ""],
-    ...preloaded.map((name) => ["link", `rel="modulepreload" href="static/dist/${name}"`, ""]),
+    ...preloaded.map((name) => ["link", `rel="modulepreload" href="static/dist/${name}"${priorityOf(name)}`, ""]),
   ].map(([tag, attributes]) => `<${tag} ${attributes}>`);
   const scripts = urlsOf(html, /<script defer src="static\/([^"]+)">/g);
   let bundled = html
@@ -208,6 +208,11 @@ function bundle(entryPoints) {
     write: false,
     logLevel: "warning",
   });
+}
+
+/** Return the attribute of a preload: files can be chosen before the page is connected. @param {string} name */
+function priorityOf(name) {
+  return name.startsWith("socket.io") ? ' fetchpriority="low"' : "";
 }
 
 /** Return the name of an entry's output. @param {import("esbuild").BuildResult<any>} result @param {string} entry */

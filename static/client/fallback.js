@@ -90,8 +90,9 @@ export class Fallback {
   async #probe(signal) {
     if (Date.now() < this.#nextProbe) return;
     this.#nextProbe = Date.now() + POLL_MS.last;
-    const { ok } = await fetch(this.#http.url("api/config"), { signal: AbortSignal.timeout(POLL_MS.last) }).catch(() => ({ ok: false }));
-    if (!signal.aborted) this.#onState(ok ? "polling" : "reconnecting");
+    const answer = this.#http.request("GET", "api/config", undefined, AbortSignal.timeout(POLL_MS.last));
+    const isReachable = await answer.then(() => true, () => false);
+    if (!signal.aborted) this.#onState(isReachable ? "polling" : "reconnecting");
   }
 
   /** @param {Upload[]} open */

@@ -1,5 +1,6 @@
 /** Sends the files that were given: checks them, asks about duplicates, and says what is not sent. */
 
+import { rememberHandle } from "../client/file-handles.js";
 import { mediaTypeOf } from "../shared/media-type.js";
 import { isAccepted, measuredReason, neededMeasures, rejectionReason } from "./checks.js";
 import { separateDuplicates } from "./duplicates.js";
@@ -72,8 +73,9 @@ function askAbout(duplicates, { locale: { intake }, notices }) {
 }
 
 /** @param {GivenFile} given @param {Intake} intake @returns {Upload} */
-function start({ file }, { roomcast, type, started }) {
+function start({ file, handle }, { roomcast, type, started }) {
   const upload = roomcast.upload(file, { type: type || undefined });
+  void rememberHandle(upload, handle);
   started?.(upload);
   return upload;
 }

@@ -26,6 +26,8 @@ export declare function createTranslation(english: Texts, texts: Partial<Omit<Te
 export declare function withTexts(locale: Locale, texts: Partial<Locale>): Locale;
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */
 declare function composedTexts(current: () => Locale): {
+    /** @param {number} percent   0–100. */
+    percent: (percent: number) => string;
     /** A size in bytes. @param {number} bytes */
     bytes: (bytes: number) => string;
     /** How much of a file has arrived, in bytes. @param {number} received @param {number | null} expected */
@@ -67,7 +69,7 @@ declare function composedTexts(current: () => Locale): {
     restMissing(filename: string, transfer: Transfer | null): string;
     /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
      * @param {Message} state @returns {string[]} */
-    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];
+    progressFacts({ stage, speed, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];
     /** The progress and remaining time below the dialog's title. @param {Aggregate} aggregate @returns {string} */
     dialogProgress({ progress, eta }: Aggregate): string;
     /** How much smaller the result is than the original. @param {number} percent */

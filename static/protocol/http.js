@@ -1,5 +1,6 @@
 /** Calls the server's HTTP API. */
 
+import { hintAtCors } from "./cors-hint.js";
 import { errorFromResponse, networkError } from "./errors.js";
 
 /** @typedef {import("./errors.js").RoomcastError} RoomcastError */
@@ -81,6 +82,7 @@ export class Http {
   async open(path, init) {
     for (const [name, value] of Object.entries(this.authHeaders)) init.headers.set(name, value);
     const response = await fetch(this.url(path), init).catch((cause) => {
+      if (cause instanceof TypeError) void hintAtCors(this.#url);
       throw networkError(cause);
     });
     if (response.ok) return response;

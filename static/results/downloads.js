@@ -69,10 +69,13 @@ function severalFormats(group, locale) {
     textLine("download-size", locale.format.dimensions(width ?? 0, height ?? 0)),
     ...group.map((output) => {
       const link = document.createElement("a");
-      const [label, size] = [locale.outputFormat(output), locale.bytes(output.size)];
-      link.append(textLine("download-label", label), textLine("download-facts", size));
-      const details = [`${label} ${size}`, locale.outputTitle(output), locale.outputFacts(output)];
-      link.setAttribute("aria-label", details.join(locale.comma)); // begins with what is visible
+      const dimensions = locale.format.dimensions(output.width ?? 0, output.height ?? 0);
+      link.append(
+        textLine("download-label", locale.outputFormat(output)),
+        " ",
+        textLine("download-facts", locale.bytes(output.size)),
+        textLine("visually-hidden", `${locale.comma}${dimensions}`),
+      );
       return link;
     }),
   );

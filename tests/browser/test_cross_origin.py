@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.conftest import Serve, Shelf
 from tests.support.browser.demo import WORK_SECONDS, Card
@@ -149,3 +149,29 @@ async def test_page_of_another_origin_gets_no_response_if_none_is_allowed(
     await page.goto(f"{elsewhere.origin}/shop")
     for path in ("/api/config", "/api/uploads", "/static/roomcast.js", "/healthz"):
         assert await call(page, f"{server.url}{path}") is None
+
+
+async def test_console_names_the_setting_that_the_origin_is_missing_in(
+    server: RunningServer, elsewhere: Redirect, context: BrowserContext
+) -> None:
+    async def allow(route: Route) -> None:
+        """Let the page have our scripts, as one has that bundles them."""
+        response = await route.fetch(headers={})
+        await route.fulfill(response=response, headers={**response.headers, "Access-Control-Allow-Origin": "*"})
+
+    await context.route("**/static/**", allow)
+    page = await elsewhere.open(context, server)
+    async with page.expect_console_message(lambda message: "ROOMCAST_CORS_ORIGINS" in message.text) as warned:
+        code = await page.evaluate(
+            """() => {
+              const list = document.querySelector("upload-progress-list");
+              list.removeAttribute("results");
+              const { roomcast } = list;
+              return roomcast.upload(new File(["x"], "x.png")).finished.catch(({ code }) => code);
+            }"""
+        )
+    assert code == "NETWORK"
+    assert (await warned.value).text == (
+        f"The Roomcast server {server.url} does not accept this page's origin. "
+        f"On the server, set ROOMCAST_CORS_ORIGINS={elsewhere.origin}"
+    )

@@ -25,11 +25,13 @@ from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.errors import StorageError, StorageRefused
 from roomcast.ledger.contract import Ledger
+from roomcast.ledger.log_lines import stored_log_lines
 from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.clocks import RunningClock
 from roomcast.runtime.files import create_durably, make_private_directory
+from roomcast.services.calls.web_calls import LocalWebCalls, RedisWebCalls, WebCalls
 from roomcast.services.presence import LocalPresence, Presence
 from roomcast.settings.auth import SECRET_BYTES
 from roomcast.settings.settings import Settings
@@ -62,6 +64,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         media, resumable, direct = await _open_media(settings, stack)
         ledger = await _open_ledger(settings, stack)
         await _refuse_foreign_media(ledger, media)
+        await stack.enter_async_context(stored_log_lines(ledger.administration))
         dispatch = await stack.enter_async_context(_dispatch(settings))
         yield Backends(ledger, media, dispatch, resumable, direct)
 
@@ -78,6 +81,7 @@ class Repositories:
     imports: RecordStore[Import]
     links: RecordStore[UploadLink]
     presence: Presence
+    web_calls: WebCalls
 
 
 @asynccontextmanager
@@ -102,6 +106,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "imports", Import, ttl=ttl),
             RedisRecordStore(scripts, "upload_links", UploadLink, ttl=_LINK_SECONDS),
             RedisPresence(Scripts(client)),
+            RedisWebCalls(scripts),
         )
         await client.aclose()
     else:
@@ -118,6 +123,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "imports", Import),
             SqliteRecordStore(database, "upload_links", UploadLink),
             LocalPresence(),
+            LocalWebCalls(),
         )
 
 

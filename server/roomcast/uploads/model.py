@@ -30,7 +30,7 @@ from roomcast.uploads.lifecycle import (
     Status,
     advance,
 )
-from roomcast.uploads.messages import Element, Message, Output, UploadError
+from roomcast.uploads.messages import Element, ForecastJson, Message, Output, UploadError
 
 SourceKind = Literal["video", "image", "file"]
 """How a source is processed; a `file` is stored unchanged."""
@@ -56,10 +56,39 @@ class Source(ExtensibleRecord):
 
 @dataclass(frozen=True)
 class Forecast(ExtensibleRecord):
-    """The estimate for a long compression: the size of the result in bytes, and the total duration in seconds."""
+    """The estimate for a long compression: the size of the result in bytes, and the total duration in seconds.
+
+    Each has a range while it is uncertain, which holds in nine of ten cases.
+    """
 
     bytes: int
     seconds: float
+    bytes_low: int | None = None
+    bytes_high: int | None = None
+    seconds_low: float | None = None
+    seconds_high: float | None = None
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"bytes_low", "bytes_high", "seconds_low", "seconds_high"})
+
+    def at_least(self, size: int) -> Forecast:
+        """Return the forecast after `size` bytes have been written: the result is not smaller."""
+        low = None if self.bytes_low is None else max(size, self.bytes_low)
+        high = None if self.bytes_high is None else max(size, self.bytes_high)
+        return replace(self, bytes=max(size, self.bytes), bytes_low=low, bytes_high=high)
+
+    def over_share(self, share: float) -> Forecast:
+        """Return the forecast of a whole of which this one's time is a share of 0–1."""
+        low, high = (None if each is None else round(each / share, 1) for each in (self.seconds_low, self.seconds_high))
+        return replace(self, seconds=round(self.seconds / share, 1), seconds_low=low, seconds_high=high)
+
+    def to_json(self) -> ForecastJson:
+        """Return the forecast of the client contract's message."""
+        body: ForecastJson = {"bytes": self.bytes, "seconds": self.seconds}
+        if self.bytes_low is not None and self.bytes_high is not None:
+            body |= {"bytesLow": self.bytes_low, "bytesHigh": self.bytes_high}
+        if self.seconds_low is not None and self.seconds_high is not None:
+            body |= {"secondsLow": self.seconds_low, "secondsHigh": self.seconds_high}
+        return body
 
 
 @dataclass(frozen=True)
@@ -103,6 +132,7 @@ class Upload(ExtensibleRecord):
     The server itself fetches the bytes of an `imported` upload.
     `events_after_end` counts the application's events since the upload ended.
     `exhausted_since` is when a worker first had no resources left for the present attempt, None if none has.
+    `claimed_at` is when a worker claimed the upload for the present attempt.
     `template_paused` is never stored: like `queue_position`, the ledger sets it when it is read.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
@@ -146,6 +176,7 @@ class Upload(ExtensibleRecord):
     queue_position: int | None = None
     events_after_end: int = 0
     exhausted_since: float | None = None
+    claimed_at: float | None = None
     template_paused: bool = False
 
     later_fields: ClassVar[frozenset[str]] = frozenset(
@@ -159,6 +190,7 @@ class Upload(ExtensibleRecord):
             "traceparent",
             "events_after_end",
             "exhausted_since",
+            "claimed_at",
             "template_paused",
         }
     )
@@ -194,8 +226,19 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class Actor:
+    """Who has caused an event: a user by id, or a process by its name."""
+
+    type: Literal["user", "worker", "server", "application"]
+    name: str
+
+
+@dataclass(frozen=True)
 class Change:
-    """A requested event: the fact, the sentence shown to people, and the fields that change with it."""
+    """A requested event: the fact, the sentence shown to people, and the fields that change with it.
+
+    `actor` is who has caused it, or None for the process that writes it.
+    """
 
     fact: Fact
     text: str
@@ -214,6 +257,7 @@ class Change:
     not_before: float = 0.0
     exhausted_since: float | None = None
     retention: Retention | None = None
+    actor: Actor | None = None
 
 
 @dataclass(frozen=True)
@@ -296,6 +340,7 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
         element=None if isinstance(change.fact, Deleted) else change.element or upload.element,
         error=change.error,
         not_before=change.not_before,
+        claimed_at=now if change.fact == Entered(Stage.FETCHING) else upload.claimed_at if same_attempt else None,
         exhausted_since=change.exhausted_since or (upload.exhausted_since if same_attempt else None),
     )
 
@@ -332,6 +377,7 @@ def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
         element=None,
         error=None,
         not_before=0.0,
+        claimed_at=None,
         exhausted_since=None,
     )
 
@@ -392,12 +438,14 @@ def message(upload: Upload) -> Message:
         "fps": upload.fps,
         "queuePosition": upload.queue_position,
     }
+    if state.retried:
+        body["retried"] = True
     if upload.template_paused:
         body["paused"] = True
     if upload.poster:
         body["poster"] = cast(Output, upload.poster)
     if upload.forecast:
-        body["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
+        body["forecast"] = upload.forecast.to_json()
     if state.stage is Stage.DONE:
         body["element"] = cast(Element, upload.element)
     if state.status is Status.ERROR:

@@ -109,7 +109,7 @@ class Card:
 
     async def compresses(self) -> Self:
         """Wait until the encoder has reported progress."""
-        await expect(self.facts).to_contain_text(" fps", timeout=WORK_SECONDS * 1000)
+        await expect(self.facts).to_contain_text(" speed", timeout=WORK_SECONDS * 1000)
         return await self.reaches("Compressing")
 
     async def reaches(self, stage: str, *, seconds: float = WORK_SECONDS) -> Self:
@@ -133,6 +133,7 @@ class Demo:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.cards = page.locator(".card")
+        self.state = page.locator("#connection-text")
         self.banner = page.locator("#banner")
         self.batch = page.locator("#count")
         self.note = page.locator(".notice").get_by_role("status")

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from roomcast.assemblies.links import UploadLink, UploadLinks
 from roomcast.errors import Malformed, NotFound
+from roomcast.http.links.texts import LinkTexts, texts_for
 from roomcast.http.operations import HTML, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.pages import PAGE_RESPONSE, page_policy
 from roomcast.http.responses import json_response
@@ -27,6 +28,7 @@ _TOKEN_PARAMETER = Parameter(
     "token", Annotated[str, Field(examples=["link_…"])], "The link's token.", "path", required=True
 )
 _PRIVATE_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+_STYLE = "../static/page/link-page.css"
 _OUTPUT_NAME = Annotated[str, Field(examples=["video.mp4"])]
 
 
@@ -82,9 +84,9 @@ class LinkPages(RouteGroup):
             if request.query.get("download") == "1":
                 return self._redirect(_outputs(upload)[0], download=True)
         except (NotFound, IndexError):
-            return self._page(_NOT_FOUND, status=404)
-        base = self._base(request)
-        return self._page(_render(link, upload, self._uploads.message(upload), base, request.match_info["token"]))
+            return self._not_found(request)
+        page = f"{self._base(request)}/u/{request.match_info['token']}"
+        return self._page(_render(link, upload, self._uploads.message(upload), page, _texts(request)))
 
     @Operation(
         "GET",
@@ -108,7 +110,7 @@ class LinkPages(RouteGroup):
             _, upload = await self._links.find(request.match_info["token"])
             output = next(output for output in _outputs(upload) if _name(output) == name)
         except (NotFound, StopIteration):
-            return self._page(_NOT_FOUND, status=404)
+            return self._not_found(request)
         return self._redirect(output, download=request.query.get("download") == "1")
 
     @Operation(
@@ -150,6 +152,12 @@ class LinkPages(RouteGroup):
         url = self._media.download_url(key) if download else self._media.url(key)
         headers = {**_PRIVATE_HEADERS, "Location": url, "Cross-Origin-Resource-Policy": "cross-origin"}
         return web.Response(status=302, headers=headers)
+
+    def _not_found(self, request: web.Request) -> web.Response:
+        texts = _texts(request)
+        head = f'{_head(texts)}<title>{texts.not_found}</title>\n<link rel="stylesheet" href="{_STYLE}">\n'
+        body = f"<main>\n<h1>{texts.not_found}</h1>\n<p>{texts.no_such_link}</p>\n</main>\n</html>\n"
+        return self._page(f"{head}{body}", status=404)
 
     def _page(self, html: str, *, status: int = 200) -> web.Response:
         return web.Response(text=html, status=status, content_type="text/html", headers=self._headers)
@@ -214,22 +222,32 @@ def _fitted(width: int, height: int, max_width: int | None, max_height: int | No
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _render(link: UploadLink, upload: Upload, state: Message, base: str, token: str) -> str:
-    """Return the page. What has ended is complete without scripts; what is being worked on shows its progress."""
-    page = f"{base}/u/{token}"
-    oembed = f"{base}/oembed?url={quote(page, safe='')}"
+def _texts(request: web.Request) -> LinkTexts:
+    return texts_for(request.headers.get("Accept-Language", ""))
+
+
+def _head(texts: LinkTexts) -> str:
+    """Return what every page begins with."""
+    return (
+        f'<!doctype html>\n<html lang="{texts.language}" dir="{texts.direction}">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n'
+    )
+
+
+def _render(link: UploadLink, upload: Upload, state: Message, page: str, texts: LinkTexts) -> str:
+    """Return the page, whose URL is `page`. What has ended is complete without scripts; what is being worked on shows
+    its progress."""
+    oembed = f"{page.rpartition('/u/')[0]}/oembed?url={quote(page, safe='')}"
     title = escape(upload.filename)
     element: Any = state.get("element")
     outputs: list[Output] = element["outputs"] if element else []
-    body = _result(upload, outputs) if outputs else _progress(link, upload, state)
+    body = _result(upload, outputs, texts) if outputs else _progress(link, upload, state)
     return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="robots" content="noindex">\n'
-        f"<title>{title}</title>\n{_open_graph(upload, page)}"
+        f"{_head(texts)}<title>{title}</title>\n{_open_graph(upload, page)}"
         f'<link rel="alternate" type="application/json+oembed" href="{escape(oembed)}">\n'
-        '<link rel="stylesheet" href="../static/page/link-page.css">\n'
-        f"<main>\n<h1>{title}</h1>\n{body}</main>\n</html>\n"
+        f'<link rel="stylesheet" href="{_STYLE}">\n'
+        f'<main>\n<h1 dir="auto">{title}</h1>\n{body}</main>\n</html>\n'
     )
 
 
@@ -254,7 +272,7 @@ def _open_graph(upload: Upload, page: str) -> str:
     )
 
 
-def _result(upload: Upload, outputs: Sequence[Output]) -> str:
+def _result(upload: Upload, outputs: Sequence[Output], texts: LinkTexts) -> str:
     """Return the player or the picture, and the downloads."""
     main, image = outputs[0], _image(outputs)
     size = f' width="{main["width"]}" height="{main["height"]}"' if main["width"] and main["height"] else ""
@@ -269,11 +287,12 @@ def _result(upload: Upload, outputs: Sequence[Output]) -> str:
     else:
         shown = ""
     items = "".join(
-        f'<li><a href="{escape(output.get("downloadUrl", output["url"]))}">{escape(_label(output))}</a></li>\n'
+        f'<li><a dir="ltr" href="{escape(output.get("downloadUrl", output["url"]))}">'
+        f"{escape(_label(output, texts))}</a></li>\n"
         for output in outputs
         if is_saved(output["key"])
     )
-    return f'{shown}<h2>Downloads</h2>\n<ul class="downloads">\n{items}</ul>\n'
+    return f'{shown}<h2>{texts.downloads}</h2>\n<ul class="downloads">\n{items}</ul>\n'
 
 
 def _picture(upload: Upload, outputs: Sequence[Output]) -> str:
@@ -293,33 +312,18 @@ def _picture(upload: Upload, outputs: Sequence[Output]) -> str:
     return f"<picture>\n{''.join(sources)}{image}\n</picture>\n"
 
 
-def _label(output: Output) -> str:
+def _label(output: Output, texts: LinkTexts) -> str:
     size = f", {output['width']} × {output['height']}" if output["width"] and output["height"] else ""
-    return f"{_name(output)}{size}, {max(1, round(output['size'] / 1000)):,} kB"
+    kilobytes = f"{max(1, round(output['size'] / 1000)):,}".replace(",", texts.thousands)
+    return f"{_name(output)}{size}, {kilobytes} kB"
 
 
 def _progress(link: UploadLink, upload: Upload, state: Message) -> str:
     """Return the progress of an upload without results, which a script keeps up to date."""
-    text = escape(state["message"])
+    text = f'<p lang="en" dir="ltr">{escape(state["message"])}</p>'
     if upload.state.terminal:
-        return f"<p>{text}</p>\n"
+        return f"{text}\n"
     return (
-        f'<upload-progress class="{link.scope}" upload-id="{escape(upload.id)}"><p>{text}</p></upload-progress>\n'
+        f'<upload-progress class="{link.scope}" upload-id="{escape(upload.id)}">{text}</upload-progress>\n'
         '<script type="module" src="../static/page/link-page.js"></script>\n'
     )
-
-
-_NOT_FOUND = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="robots" content="noindex">
-<title>Not found</title>
-<link rel="stylesheet" href="../static/page/link-page.css">
-<main>
-<h1>Not found</h1>
-<p>This link does not exist, or no longer.</p>
-</main>
-</html>
-"""
