@@ -65,6 +65,7 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   completed: "اكتمل",
   cancelled: "أُلغي",
   paused: "متوقف مؤقتًا",
+  pausedByAdmin: "أوقفه المسؤول مؤقتًا",
   waiting: "في انتظار الإرسال",
   loading: "جارٍ التحميل",
   needsToken: "في انتظار رمز الوصول",

@@ -64,6 +64,7 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   completed: "Fertig",
   cancelled: "Abgebrochen",
   paused: "Angehalten",
+  pausedByAdmin: "Von der Administration angehalten",
   waiting: "Wartet auf das Hochladen",
   loading: "Wird geladen",
   needsToken: "Wartet auf ein Zugriffstoken",

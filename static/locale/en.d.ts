@@ -49,6 +49,7 @@ export declare const ENGLISH_TEXTS: {
     completed: string;
     cancelled: string;
     paused: string;
+    pausedByAdmin: string;
     waiting: string;
     loading: string;
     needsToken: string;

@@ -66,6 +66,7 @@ export const ENGLISH_TEXTS = {
   completed: "Completed",
   cancelled: "Cancelled",
   paused: "Paused",
+  pausedByAdmin: "Paused by an administrator",
   waiting: "Waiting to be sent",
   loading: "Loading",
   needsToken: "Waiting for an access token",

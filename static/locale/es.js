@@ -66,6 +66,7 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   completed: "Completada",
   cancelled: "Cancelada",
   paused: "En pausa",
+  pausedByAdmin: "En pausa por el administrador",
   waiting: "En espera de envío",
   loading: "Cargando",
   needsToken: "En espera de un token de acceso",

@@ -66,6 +66,7 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   completed: "Terminé",
   cancelled: "Annulé",
   paused: "Suspendu",
+  pausedByAdmin: "Suspendu par l’administrateur",
   waiting: "En attente d’envoi",
   loading: "Chargement",
   needsToken: "En attente d’un jeton d’accès",

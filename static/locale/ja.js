@@ -60,6 +60,7 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   completed: "完了",
   cancelled: "キャンセル済み",
   paused: "一時停止中",
+  pausedByAdmin: "管理者が一時停止しています",
   waiting: "送信待ち",
   loading: "読み込み中",
   needsToken: "アクセストークン待ち",
