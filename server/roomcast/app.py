@@ -56,7 +56,7 @@ from roomcast.http.middleware import (
     open_mode_guard,
     request_spans,
 )
-from roomcast.http.pages import Pages
+from roomcast.http.pages import Pages, result_origins
 from roomcast.http.request_handler import request_handlers
 from roomcast.http.responses import Links, default_headers
 from roomcast.http.sources.importer import Importer
@@ -416,6 +416,7 @@ def build_http(
         core.authenticator,
         core.proxies,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
+        result_origins(settings, core.backends.media.origins),
     )
     return HttpParts(app, maintenance, health, board)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -35,13 +35,14 @@ def add_admin_routes(
     authenticator: Authenticator,
     proxies: TrustedProxies,
     this_process: Callable[[], WebProcess],
+    image_origins: Sequence[str],
 ) -> AdminBoard:
     """Add the routes to an application and return the board. `this_process` returns the current numbers of this web
-    process."""
+    process; `image_origins` are those of the posters, besides the server's own."""
     access, ledger, dispatch = AdminAccess(authenticator), backends.ledger, backends.dispatch
     urls = partial(with_urls, media=backends.media)
     board = AdminBoard(ledger, dispatch, presence, templates, this_process)
-    AdminRoutes(access, board, ledger, streams, authenticator, proxies, urls).add_routes(app)
+    AdminRoutes(access, board, ledger, streams, authenticator, proxies, urls, image_origins).add_routes(app)
     BulkRoutes(access, ledger, uploads).add_routes(app)
     RoomRoutes(access, board, calls).add_routes(app)
     PauseRoutes(access, ledger, dispatch, templates).add_routes(app)
