@@ -56,12 +56,13 @@ export declare class Upload extends EventTarget {
     canContinue: boolean;
     /** Whether a join has not been answered yet. */
     joining: boolean;
+    /** When the upload was started, or first watched, in milliseconds since 1970. */ addedAt: number;
     /**
      * @param {UploadHost} host
      * @param {{id?: string, file?: File, type?: string, direct?: boolean, metadata?: Record<string, any>, since?: number,
-     *          epoch?: string, onProgress?: (state: Message) => void}} options
+     *          epoch?: string, addedAt?: number, onProgress?: (state: Message) => void}} options
      */
-    constructor(host: UploadHost, { id, file, type, direct, metadata, since, epoch, onProgress }: {
+    constructor(host: UploadHost, { id, file, type, direct, metadata, since, epoch, addedAt, onProgress }: {
         id?: string;
         file?: File;
         type?: string;
@@ -69,6 +70,7 @@ export declare class Upload extends EventTarget {
         metadata?: Record<string, any>;
         since?: number;
         epoch?: string;
+        addedAt?: number;
         onProgress?: (state: Message) => void;
     });
     /** The path of the upload in the server's HTTP API. */

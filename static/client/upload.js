@@ -60,6 +60,7 @@ export class Upload extends EventTarget {
   canContinue = false;
   /** Whether a join has not been answered yet. */
   joining = false;
+  /** When the upload was started, or first watched, in milliseconds since 1970. */ addedAt;
 
   /** @type {UploadHost} */ #host;
   /** @type {string | undefined} */ #type;
@@ -80,10 +81,11 @@ export class Upload extends EventTarget {
   /**
    * @param {UploadHost} host
    * @param {{id?: string, file?: File, type?: string, direct?: boolean, metadata?: Record<string, any>, since?: number,
-   *          epoch?: string, onProgress?: (state: Message) => void}} options
+   *          epoch?: string, addedAt?: number, onProgress?: (state: Message) => void}} options
    */
-  constructor(host, { id, file, type, direct, metadata, since, epoch, onProgress }) {
+  constructor(host, { id, file, type, direct, metadata, since, epoch, addedAt, onProgress }) {
     super();
+    this.addedAt = addedAt ?? Date.now();
     this.#host = host;
     this.#fileSender = new FileSender(host, this, (sending) => {
       this.sending = sending;

@@ -146,14 +146,13 @@ function composedTexts(current) {
 
     /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
      * @param {Message} state @returns {string[]} */
-    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
+    progressFacts({ stage, speed, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
       const locale = current();
       const { format } = locale;
       const facts = [];
       if (stage === "receiving" && bytesReceived) facts.push(locale.received(bytesReceived, bytesExpected));
       if (stage === "queued" && queuePosition) facts.push(locale.queuePosition(queuePosition));
       if (speed) facts.push(locale.compressionSpeed(format.speed(speed)));
-      if (fps) facts.push(locale.framesPerSecond(format.number(fps)));
       const hasEta = eta !== null && eta !== undefined;
       if (hasEta) facts.push(locale.eta(eta));
       if (stage !== "compressing" || !forecast) return facts;
