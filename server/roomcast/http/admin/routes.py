@@ -73,7 +73,7 @@ class AdminRoutes(RouteGroup):
         with_urls: Callable[[Message], Message],
         image_origins: Sequence[str],
     ) -> None:
-        """`with_urls` adds the URLs to a message; `image_origins` are those of the posters, besides the server's own."""
+        """`with_urls` adds the URLs to a message; `image_origins` are the origins of posters besides the server's."""
         policy = " ".join((_POLICY, *image_origins))
         self._headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
         self._board = board
