@@ -56,7 +56,7 @@ from roomcast.http.middleware import (
     open_mode_guard,
     request_spans,
 )
-from roomcast.http.pages import Pages, result_origins
+from roomcast.http.pages import Pages
 from roomcast.http.request_handler import request_handlers
 from roomcast.http.responses import Links, default_headers
 from roomcast.http.sources.importer import Importer
@@ -407,16 +407,15 @@ def build_http(
     rooms, streams = realtime.rooms, realtime.streams
     board = add_admin_routes(
         app,
+        settings,
         core.backends,
         core.uploads,
         streams,
         core.repositories.presence,
         core.repositories.web_calls,
-        settings.assemblies.loaded_templates,
         core.authenticator,
         core.proxies,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
-        result_origins(settings, core.backends.media.origins),
     )
     return HttpParts(app, maintenance, health, board)
 
