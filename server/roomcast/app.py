@@ -30,10 +30,8 @@ from roomcast.extensions.contract import BeforeCreate
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
-from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import AdminBoard
-from roomcast.http.admin.pauses import PauseRoutes
-from roomcast.http.admin.routes import AdminRoutes
+from roomcast.http.admin.build import add_admin_routes
 from roomcast.http.assemblies import AssemblyRoutes
 from roomcast.http.diagnostics.routes import DiagnosticRoutes
 from roomcast.http.errors import errors_as_json
@@ -406,16 +404,17 @@ def build_http(
     health.add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
     rooms, streams = realtime.rooms, realtime.streams
-    access, templates = AdminAccess(core.authenticator), settings.assemblies.loaded_templates
-    board = AdminBoard(
-        core.backends.ledger,
-        core.backends.dispatch,
+    board = add_admin_routes(
+        app,
+        core.backends,
+        core.uploads,
+        streams,
         core.repositories.presence,
-        templates,
+        settings.assemblies.loaded_templates,
+        core.authenticator,
+        core.proxies,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
     )
-    AdminRoutes(access, board, core.backends.ledger, streams, core.authenticator, core.proxies).add_routes(app)
-    PauseRoutes(access, core.backends.ledger, core.backends.dispatch, templates).add_routes(app)
     return HttpParts(app, maintenance, health, board)
 
 

@@ -1,18 +1,31 @@
-"""The admin page: access, live numbers, failures and retries."""
+"""The admin page: access, live numbers, failures, filters, actions on many uploads, pauses, an upload's own page."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import Ffmpeg
-from tests.conftest import Serve, Shelf
+from tests.conftest import Shelf
 from tests.support.browser.demo import WORK_SECONDS
-from tests.support.harness import Api
+from tests.support.harness import ROOT, Api, RunningServer
 from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
+
+AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def admin_server(tmp_path_factory: pytest.TempPathFactory, shared_ffmpeg: Ffmpeg) -> Iterator[RunningServer]:
+    """Return the server of this module: with tokens, one worker, and one attempt for each upload."""
+    settings = {"JWT_SECRET": SECRET, "ROOMCAST_ATTEMPTS": "1", "ROOMCAST_WORKERS": "1"}
+    with RunningServer(tmp_path_factory.mktemp("admin") / "data", **shared_ffmpeg.env, **settings) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -32,10 +45,44 @@ async def reaches(row: Locator, stage: str) -> None:
     await expect(row.locator(".stage")).to_have_text(stage, timeout=WORK_SECONDS * 1000)
 
 
+async def sign_in(page: Page, server: RunningServer, fragment: str = "") -> None:
+    """Open the admin page as an admin."""
+    await page.goto(f"{server.url}/admin{fragment}")
+    await page.get_by_label("Admin access token").fill(token("root", admin=True))
+    await page.keyboard.press("Enter")
+    await online(page)
+
+
+async def violations(page: Page) -> list[Any]:
+    """Return what axe-core finds on the page; nothing where it is not installed."""
+    if not AXE.is_file():
+        return []
+    await page.evaluate(AXE.read_text())
+    found: list[Any] = await page.evaluate(
+        """async () => {
+          const { violations } = await axe.run();
+          return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
+        }"""
+    )
+    return found
+
+
+async def wrapped_ages(page: Page) -> int:
+    """Return how many ages have more than one line, on the narrowest phone."""
+    await page.set_viewport_size({"width": 320, "height": 700})
+    found: int = await page.evaluate(
+        """() => [...document.querySelectorAll(".since")]
+          .filter((age) => age.checkVisibility() && age.getClientRects().length > 1).length"""
+    )
+    assert await page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    return found
+
+
 async def test_admin_sees_a_failure_and_retries_the_upload(
-    serve: Serve, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
+    admin_server: RunningServer, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
 ) -> None:
-    server = serve(**ffmpeg.env, JWT_SECRET=SECRET, ROOMCAST_ATTEMPTS="1", ROOMCAST_WORKERS="1")
+    server = admin_server
     clip = shelf.clip("holiday.mp4", seconds=1, size="160x120")
     ffmpeg.behave("slow:60")
     await page.goto(f"{server.url}/admin")
@@ -94,3 +141,88 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
     await expect(row(page, working)).to_be_hidden()
     await page.get_by_label("Name of the file").fill("no such thing")
     await expect(page.get_by_text("No uploads match the filter.")).to_be_visible()
+
+
+async def test_filters_are_in_the_url_and_actions_concern_what_they_select(
+    admin_server: RunningServer, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
+) -> None:
+    clip, film = shelf.clip("clip.mp4", seconds=1, size="160x120"), shelf.clip("film.mp4", seconds=1, size="160x120")
+    dialog, retry_all = page.get_by_role("dialog"), page.get_by_role("button", name="Retry all…")
+    state = page.get_by_label("State", exact=True)
+    async with Api(admin_server, token("ada")) as ada, Api(admin_server, token("bob")) as bob:
+        ffmpeg.behave("die")
+        failed = [await ada.accepted(clip), await bob.accepted(film)]
+        for api, upload in zip((ada, bob), failed, strict=True):
+            assert (await api.finished(upload))["error"]["code"] == "TRANSCODE_ERROR"
+        cancelled, _ = await ada.reserved("cancelled.mp4", 9)
+        await ada.cancel(cancelled)
+
+        await sign_in(page, admin_server, "#/?state=failed&text=clip")
+        await expect(state).to_have_value("failed")
+        await expect(row(page, failed[0])).to_be_visible()
+        await expect(row(page, failed[1])).to_have_count(0)
+        await page.get_by_label("Name of the file").fill("")
+        await expect(row(page, failed[1])).to_be_visible()
+        assert page.url.endswith("#/?state=failed")
+        await expect(row(page, cancelled)).to_have_count(0)
+        await state.select_option("cancelled")
+        await expect(row(page, cancelled)).to_contain_text("while receiving")
+        await expect(row(page, cancelled).get_by_role("button", name="Retry")).to_be_hidden()
+        await page.go_back()
+        await expect(state).to_have_value("failed")
+        await row(page, failed[1]).get_by_role("link", name="bob").click()
+        await expect(row(page, failed[1])).to_be_visible()
+        await expect(row(page, failed[0])).to_have_count(0)
+        assert page.url.endswith("#/?owner=bob")
+        await page.get_by_role("button", name="Remove the filter owner bob").click()
+        await expect(page.get_by_label("Name of the file")).to_be_focused()
+        await page.get_by_label("Order").select_option("oldest")
+        await expect(row(page, cancelled)).to_be_visible()
+        shown = await page.locator("tr.upload").evaluate_all("(rows) => rows.map(({ dataset }) => dataset.id)")
+        assert [upload for upload in shown if upload in (*failed, cancelled)] == [*failed, cancelled]
+        assert await violations(page) == []
+
+        await page.get_by_role("link", name="Transcode error").click()
+        await expect(page.locator("#linked-filters strong")).to_have_text("TRANSCODE_ERROR")
+        ffmpeg.heal()
+        await retry_all.focus()
+        await page.keyboard.press("Enter")
+        await expect(dialog).to_contain_text("Retry 2 uploads that match the filter: failed, code TRANSCODE_ERROR?")
+        await expect(dialog.get_by_role("button", name="Go back")).to_be_focused()
+        assert await violations(page) == []
+        await page.keyboard.press("Shift+Tab")
+        await page.keyboard.press("Enter")
+        await expect(dialog).to_contain_text("2 uploads were retried.")
+        await page.keyboard.press("Escape")
+        await expect(retry_all).to_be_focused()
+        await page.get_by_role("button", name="Clear the filter").click()
+        for upload in failed:
+            await reaches(row(page, upload), "Completed")
+        await retry_all.click()
+        await expect(dialog).to_contain_text("No upload can be retried.")
+        await dialog.get_by_role("button", name="Close").click()
+        assert await wrapped_ages(page) == 0
+
+
+async def test_admin_pauses_a_template_and_drains_a_worker(
+    admin_server: RunningServer, page: Page, shelf: Shelf
+) -> None:
+    picture = shelf.image("picture.png")
+    templates = page.locator("#templates")
+    async with Api(admin_server, token("eve")) as eve:
+        assert (await eve.finished(await eve.accepted(picture)))["status"] == "completed"
+        await sign_in(page, admin_server)
+        await templates.get_by_role("button", name="Pause auto").click()
+        await expect(templates).to_contain_text("Paused by root")
+        await expect(templates.get_by_role("button", name="Resume auto")).to_be_focused()
+        waiting = await eve.accepted(picture)
+        await expect(row(page, waiting)).to_contain_text("Paused by an administrator")
+        await expect(page.locator("#headline-text")).to_have_text("1 waiting")
+        await page.keyboard.press("Enter")
+        await reaches(row(page, waiting), "Completed")
+
+        workers = page.locator("#processes")
+        await workers.get_by_role("button", name="Drain").click()
+        await expect(workers).to_contain_text("Drained: takes no uploads, by root")
+        await workers.get_by_role("button", name="Resume").click()
+        await expect(workers.get_by_role("button", name="Drain")).to_be_visible()

@@ -154,6 +154,8 @@ def test_reopen_is_allowed_after_failure_or_cancel_only(stage: Stage) -> None:
     again = reopen(state, source_stored=True)
     assert (again.stage, again.attempt, again.failures, again.progress) == (Stage.QUEUED, 2, 0, 10)
     assert reopen(state, source_stored=False).stage is Stage.RECEIVING
+    assert (state.retried, again.retried) == (False, True)
+    assert not replace(again, failures=1).retried, "the server has tried again by itself"
 
 
 def test_table_of_stages_is_the_contract() -> None:

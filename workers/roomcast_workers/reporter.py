@@ -54,7 +54,7 @@ class StepReporter:
             later = 1 - self._start - self._share
             eta = round(eta + step_seconds * later / self._share, 1)
         if forecast is not None and self._share > 0:
-            forecast = replace(forecast, seconds=round(forecast.seconds / self._share, 1))
+            forecast = forecast.over_share(self._share)
         in_stage = min(self._end, self._start + fraction * self._share)  # a rounded sum may be above the end
         self._stage.progress(replace(tick, fraction=in_stage, eta=eta, forecast=forecast))
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field
 
-from roomcast.errors import Malformed, TimedOut, WrongState
+from roomcast.errors import Malformed, SourceGone, TimedOut, WrongState
 from roomcast.http.operations import (
     OWNERSHIP_ERRORS,
     Operation,
@@ -121,8 +121,9 @@ class UploadRoutes(RouteGroup):
         Tag.UPLOADS,
         "Retry an upload",
         (json_body(ActionResult, "The upload starts over. If its `stage` is `receiving`, send the bytes again."),),
-        description="For an upload that was cancelled, or failed with an error that is `retryable`.",
-        errors=(*OWNERSHIP_ERRORS, WrongState),
+        description="For an upload that was cancelled, or failed with an error that is `retryable`. Others than the "
+        "owner have no file to send again, and get `SOURCE_GONE` where that is needed.",
+        errors=(*OWNERSHIP_ERRORS, WrongState, SourceGone),
     )
     async def _retry(self, request: web.Request) -> web.Response:
         return self._result(await self._uploads.retry(request[VIEWER], request.match_info["id"]))

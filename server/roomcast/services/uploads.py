@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.dispatch.contract import Dispatch
-from roomcast.errors import Forbidden, NotFound, TimedOut, WasDeleted, WrongState
+from roomcast.errors import Forbidden, NotFound, SourceGone, TimedOut, WasDeleted, WrongState
 from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import CleanupInProgress, Ledger, Replay
 from roomcast.media.contract import MediaStore
@@ -145,10 +145,11 @@ class UploadService:
         upload = await self.get(viewer, upload_id)
         return await (self._deletion.delete(upload) if upload.state.terminal else self.cancel(viewer, upload_id))
 
-    async def retry(self, viewer: Viewer, upload_id: str) -> Upload:
+    async def retry(self, viewer: Viewer, upload_id: str, *, source_required: bool = False) -> Upload:
         """Start a failed upload again: queued while its source is stored, else receiving, to be sent again.
 
-        Raises `CleanupInProgress` while the files of the last attempt are being deleted, if that takes long.
+        Raises `SourceGone` instead of the latter if `source_required`, and for anyone but the owner, who has no file to
+        send. Raises `CleanupInProgress` while the files of the last attempt are being deleted, if that takes long.
         """
         upload = await self.get(viewer, upload_id)
         if upload.state.status is not Status.ERROR:
@@ -156,6 +157,8 @@ class UploadService:
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Another attempt would fail in the same way. Send another file.")
         stored = is_retryable(upload) and await self._media.has_source(source_key(upload))
+        if not stored and (source_required or viewer.link or viewer.user != upload.owner):
+            raise SourceGone
         await self._assemblies.reschedule(upload)
         upload = await self._reopen(upload_id, source_stored=stored)
         if stored:

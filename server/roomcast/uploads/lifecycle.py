@@ -140,6 +140,11 @@ class State(ExtensibleRecord):
     def terminal(self) -> bool:
         return self.stage in TERMINAL
 
+    @property
+    def retried(self) -> bool:
+        """Whether a client has started this attempt over, and not the server after a failure of its own."""
+        return self.life > 1 and self.failures == 0
+
 
 @dataclass(frozen=True)
 class Entered:

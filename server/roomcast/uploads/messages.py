@@ -174,6 +174,12 @@ class ForecastJson(Shape):
     """The expected size of the result."""
     seconds: float
     """The expected time of the whole compression."""
+    bytesLow: NotRequired[Bytes]
+    """Until about half of the work is done, the size is between these two in nine of ten cases."""
+    bytesHigh: NotRequired[Bytes]
+    secondsLow: NotRequired[float]
+    """The time, likewise."""
+    secondsHigh: NotRequired[float]
 
 
 class ApplicationEventJson(Shape):
@@ -206,6 +212,8 @@ class Message(Shape):
     bytesReceived: Bytes
     bytesExpected: Bytes | None
     attempt: Annotated[int, Field(ge=1, examples=[1])]
+    retried: NotRequired[Literal[True]]
+    """Present if a person has started this attempt over, and not the server."""
     updatedAt: Timestamp
     eta: Annotated[float | None, Field(examples=[12.5])]
     """The expected remaining time in seconds."""

@@ -30,7 +30,7 @@ from roomcast.uploads.lifecycle import (
     Status,
     advance,
 )
-from roomcast.uploads.messages import Element, Message, Output, UploadError
+from roomcast.uploads.messages import Element, ForecastJson, Message, Output, UploadError
 
 SourceKind = Literal["video", "image", "file"]
 """How a source is processed; a `file` is stored unchanged."""
@@ -56,10 +56,39 @@ class Source(ExtensibleRecord):
 
 @dataclass(frozen=True)
 class Forecast(ExtensibleRecord):
-    """The estimate for a long compression: the size of the result in bytes, and the total duration in seconds."""
+    """The estimate for a long compression: the size of the result in bytes, and the total duration in seconds.
+
+    Each has a range while it is uncertain, which holds in nine of ten cases.
+    """
 
     bytes: int
     seconds: float
+    bytes_low: int | None = None
+    bytes_high: int | None = None
+    seconds_low: float | None = None
+    seconds_high: float | None = None
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"bytes_low", "bytes_high", "seconds_low", "seconds_high"})
+
+    def at_least(self, size: int) -> Forecast:
+        """Return the forecast after `size` bytes have been written: the result is not smaller."""
+        low = None if self.bytes_low is None else max(size, self.bytes_low)
+        high = None if self.bytes_high is None else max(size, self.bytes_high)
+        return replace(self, bytes=max(size, self.bytes), bytes_low=low, bytes_high=high)
+
+    def over_share(self, share: float) -> Forecast:
+        """Return the forecast of a whole of which this one's time is a share of 0–1."""
+        low, high = (None if each is None else round(each / share, 1) for each in (self.seconds_low, self.seconds_high))
+        return replace(self, seconds=round(self.seconds / share, 1), seconds_low=low, seconds_high=high)
+
+    def to_json(self) -> ForecastJson:
+        """Return the forecast of the client contract's message."""
+        body: ForecastJson = {"bytes": self.bytes, "seconds": self.seconds}
+        if self.bytes_low is not None and self.bytes_high is not None:
+            body |= {"bytesLow": self.bytes_low, "bytesHigh": self.bytes_high}
+        if self.seconds_low is not None and self.seconds_high is not None:
+            body |= {"secondsLow": self.seconds_low, "secondsHigh": self.seconds_high}
+        return body
 
 
 @dataclass(frozen=True)
@@ -392,12 +421,14 @@ def message(upload: Upload) -> Message:
         "fps": upload.fps,
         "queuePosition": upload.queue_position,
     }
+    if state.retried:
+        body["retried"] = True
     if upload.template_paused:
         body["paused"] = True
     if upload.poster:
         body["poster"] = cast(Output, upload.poster)
     if upload.forecast:
-        body["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
+        body["forecast"] = upload.forecast.to_json()
     if state.stage is Stage.DONE:
         body["element"] = cast(Element, upload.element)
     if state.status is Status.ERROR:

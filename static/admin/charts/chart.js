@@ -39,7 +39,6 @@ export class ChartView {
     this.#table.setAttribute("aria-labelledby", id);
     this.#tableBox.tabIndex = 0;
     this.#tableBox.setAttribute("role", "region");
-    this.#tableBox.setAttribute("aria-labelledby", id);
     this.#plotArea.setAttribute("role", "img");
     setHidden(this.#plotArea, !library);
     setHidden(this.#legend, !library);
@@ -53,6 +52,7 @@ export class ChartView {
     this.#buckets = buckets;
     setText(this.#title, chart.title);
     setText(this.#summary, chart.summary);
+    this.#tableBox.setAttribute("aria-label", `${chart.title}, table`);
     this.#plotArea.setAttribute("aria-label", `${chart.title}: ${chart.summary}.`);
     setHidden(this.#tableBox, !asTable && this.#library !== null);
     this.#showTable();

@@ -29,6 +29,7 @@ import { listFragment, uploadFragment } from "../common/route.js";
  * @property {string} createdAt
  * @property {string} updatedAt
  * @property {boolean} canRetry   Whether the server still has the file that a retry needs.
+ * @property {boolean} paused     Whether it waits because its template is paused.
  * @property {{code: string, message: string, step: Stage, retryable: boolean} | null} error
  *
  * @typedef {object} Actions   The calls of a row; each resolves when the server has answered.
@@ -162,8 +163,8 @@ export function isTerminal({ status }) {
 }
 
 /** Return what else there is to know about the stage: the reason, the received bytes, the speed. @param {AdminUpload} upload */
-export function detailOf({ status, stage, error, speed, eta, message, bytesReceived, bytesExpected }) {
-  if (error && status !== "error") return message; // the next attempt is scheduled
+export function detailOf({ status, stage, paused, error, speed, eta, message, bytesReceived, bytesExpected }) {
+  if (paused || (error && status !== "error")) return message; // the next attempt is scheduled
   if (error?.code === "CANCELLED") return `while ${ENGLISH.stage(error.step).toLowerCase()}`;
   if (error) return `${error.code} in ${error.step}`;
   if (stage === "receiving") return ENGLISH.received(bytesReceived, bytesExpected);

@@ -197,7 +197,7 @@ async def _compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> En
     if template.target_quality is not None:
         encoded = await encode_to_quality(job, source, settings, template.target_quality, meter)
         return await _within_limits(job, source, encoded, meter)
-    await estimate(job, source, settings)
+    await estimate(job, source, settings, meter)
     if template.target_bytes is not None and job.source.size > template.target_bytes:
         return await encode_to_size(job, source, settings, template.target_bytes, meter)
     meter.start_run(1.0, predicts_size=True)

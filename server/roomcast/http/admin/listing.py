@@ -114,11 +114,11 @@ async def list_uploads(
     ledger: UploadLog, wanted: UploadFilter, order: Order, *, cursor: str | None, limit: int, now: float
 ) -> ListedUploads:
     """Return a page of the uploads that match. Raise `Malformed` for a cursor of another filter or order."""
-    position = _position_in(cursor, wanted, order) if cursor else None
+    position = parse_list_cursor(cursor, wanted, order) if cursor else None
     if order in (Order.NEWEST, Order.OLDEST):
         page = await ledger.find(wanted, oldest_first=order is Order.OLDEST, cursor=position, limit=limit)
         listed = [upload for upload in page.uploads if is_listed(upload)]
-        return ListedUploads(listed, _as_cursor(page.cursor, wanted, order), complete=True)
+        return ListedUploads(listed, as_list_cursor(page.cursor, wanted, order), complete=True)
     now, *after = _parse_position(position) if position else (now,)
     page = await ledger.find(wanted, limit=MAX_EXAMINED)
     keys = {upload.id: [_measure(upload, order, now), upload.id] for upload in page.uploads if is_listed(upload)}
@@ -127,7 +127,7 @@ async def list_uploads(
     more = len(following) > limit
     uploads = following[:limit]
     next_position = orjson.dumps([now, *keys[uploads[-1].id]]).decode() if more else None
-    return ListedUploads(uploads, _as_cursor(next_position, wanted, order), complete=page.cursor is None)
+    return ListedUploads(uploads, as_list_cursor(next_position, wanted, order), complete=page.cursor is None)
 
 
 def _measure(upload: Upload, order: Order, now: float) -> float:
@@ -137,14 +137,15 @@ def _measure(upload: Upload, order: Order, now: float) -> float:
     return (upload.updated_at if upload.state.terminal else now) - upload.created_at
 
 
-def _as_cursor(position: str | None, wanted: UploadFilter, order: Order) -> str | None:
+def as_list_cursor(position: str | None, wanted: UploadFilter, order: Order) -> str | None:
     """Return the cursor for a position in the list of a filter and an order."""
     if position is None:
         return None
     return base64.urlsafe_b64encode(f"{_digest(wanted, order)}{position}".encode()).decode()
 
 
-def _position_in(cursor: str, wanted: UploadFilter, order: Order) -> str:
+def parse_list_cursor(cursor: str, wanted: UploadFilter, order: Order) -> str:
+    """Return the position that a cursor stands for. Raise `Malformed` for one of another filter or order."""
     try:
         decoded = base64.urlsafe_b64decode(cursor.encode()).decode()
     except ValueError as error:

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from roomcast.dispatch.contract import Dispatch
-from roomcast.errors import Forbidden, Malformed, NotFound
+from roomcast.errors import Forbidden, Malformed, NotFound, TooLarge
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.schema import Pauses
 from roomcast.http.admin.view import pause_entries
@@ -54,7 +54,7 @@ class PauseRoutes(RouteGroup):
         description="Uploads of a paused template are accepted and wait. A paused worker process finishes what it does "
         "and takes nothing else. What is paused already stays as it is.",
         body={JSON: PauseRequest},
-        errors=(Forbidden, Malformed, NotFound),
+        errors=(Forbidden, Malformed, NotFound, TooLarge),
     )
     async def _pause(self, request: web.Request) -> web.Response:
         self._access.check(request, request[VIEWER])
@@ -72,7 +72,7 @@ class PauseRoutes(RouteGroup):
         (json_body(Pauses, "All pauses that are left."),),
         description="What is not paused stays as it is.",
         body={JSON: PauseRequest},
-        errors=(Forbidden, Malformed),
+        errors=(Forbidden, Malformed, TooLarge),
     )
     async def _resume(self, request: web.Request) -> web.Response:
         self._access.check(request, request[VIEWER])

@@ -56,6 +56,33 @@ class UploadRows(Shape):
     """False if there are so many uploads that only the newest of them were put in order of size or duration."""
 
 
+class SkippedUpload(Shape):
+    """An upload on which an action was not done, and why."""
+
+    uploadId: str
+    filename: str
+    code: ErrorCode
+    message: str
+
+
+class BulkResult(Shape):
+    """What an action on many uploads has done."""
+
+    dryRun: bool
+    """True if it was only counted."""
+    matched: int
+    """How many uploads were meant, as far as this call has counted."""
+    eligible: int
+    """On how many of them the action was possible."""
+    changed: int
+    """On how many it was done."""
+    skippedCount: int
+    skipped: list[SkippedUpload]
+    """The first of those on which it was not done."""
+    cursor: str | None
+    """Continue with this: more uploads may match. Null at the end."""
+
+
 class Queue(Shape):
     """The uploads that wait for a worker."""
 

@@ -1,0 +1,41 @@
+"""Build the admin page's routes: the one module that knows all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from roomcast.forwarded import TrustedProxies
+from roomcast.http.admin.access import AdminAccess
+from roomcast.http.admin.board import AdminBoard
+from roomcast.http.admin.bulk import BulkRoutes
+from roomcast.http.admin.pauses import PauseRoutes
+from roomcast.http.admin.routes import AdminRoutes
+from roomcast.http.streams.streams import Streams
+from roomcast.services.authentication import Authenticator
+from roomcast.services.backends import Backends
+from roomcast.services.presence import Presence, WebProcess
+from roomcast.services.uploads import UploadService
+from roomcast.uploads.templates import Templates
+
+
+def add_admin_routes(
+    app: web.Application,
+    backends: Backends,
+    uploads: UploadService,
+    streams: Streams,
+    presence: Presence,
+    templates: Templates,
+    authenticator: Authenticator,
+    proxies: TrustedProxies,
+    this_process: Callable[[], WebProcess],
+) -> AdminBoard:
+    """Add the routes to an application and return the board. `this_process` returns the current numbers of this web
+    process."""
+    access, ledger, dispatch = AdminAccess(authenticator), backends.ledger, backends.dispatch
+    board = AdminBoard(ledger, dispatch, presence, templates, this_process)
+    AdminRoutes(access, board, ledger, streams, authenticator, proxies).add_routes(app)
+    BulkRoutes(access, ledger, uploads).add_routes(app)
+    PauseRoutes(access, ledger, dispatch, templates).add_routes(app)
+    return board
