@@ -41,6 +41,20 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   expand: "توسيع",
   close: "إغلاق",
   showFewer: "عرض عدد أقل",
+  pauseAll: "إيقاف الكل مؤقتًا",
+  resumeAll: "استئناف الكل",
+  retryFailed: "إعادة محاولة ما فشل",
+  undo: "تراجع",
+  download: "تنزيل",
+  showResult: "عرض النتيجة",
+  sent: "أُرسل",
+  sendingStep: "الإرسال",
+  compressingStep: "الضغط",
+  storingStep: "الحفظ",
+  tokenRefused: "رمز الوصول غير صالح",
+  waitingForConnection: "في انتظار الاتصال",
+  continueSending: "متابعة",
+  startedAgain: "بدأ من جديد",
   overallProgress: "تقدّم رفع كل الملفات",
   reconnecting: "انقطع الاتصال. جارٍ إعادة الاتصال…",
   uploadsContinue: "يستمر رفع الملفات.",
@@ -109,7 +123,7 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
     WRONG_STATE: "لا يمكن ذلك في الحالة الحالية للملف.",
     ID_TAKEN: "يوجد ملف مرفوع بهذا المعرّف.",
     TOO_LARGE: "حجم الملف أكبر من المسموح به.",
-    UNSUPPORTED_TYPE: "هذا النوع من الملفات غير مدعوم.",
+    UNSUPPORTED_TYPE: "نوع هذا الملف غير مدعوم.",
     UNREADABLE_MEDIA: "تعذّرت قراءة الملف. قد يكون تالفًا.",
     TRANSCODE_ERROR: "تعذّر ضغط الملف.",
     STORAGE_ERROR: "التخزين غير متاح حاليًا.",
@@ -130,6 +144,31 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
     NETWORK: "انقطع الاتصال بالخادم.",
   },
 
+  advice: {
+    UNSUPPORTED_TYPE: "قد يكون الملف تالفًا أو بصيغة غير معروفة هنا. جرّب حفظه بصيغة MP4 أو JPEG.",
+    UNREADABLE_MEDIA: "تحقّق من أنه يعمل على جهازك، وجرّب حفظه بصيغة MP4 أو JPEG.",
+    TRANSCODE_ERROR: "حاول مجددًا، أو احفظ الملف أولًا بصيغة MP4 أو JPEG.",
+    TOO_LARGE: "اختر ملفًا أصغر، أو اضغطه قبل ذلك.",
+    STORAGE_ERROR: "ملفك ليس السبب. حاول مجددًا بعد بضع دقائق.",
+    DISK_FULL: "ملفك ليس السبب. حاول مجددًا لاحقًا.",
+    TIMEOUT: "حاول مجددًا، أو جرّب ملفًا أقصر.",
+    STALLED: "حاول مجددًا.",
+    WORKER_LOST: "ملفك ليس السبب. حاول مجددًا.",
+    SOURCE_GONE: "أرسل الملف مجددًا.",
+    INTERNAL: "إذا تكرر ذلك، فأبلغ المشغّل بمعرّف الرفع.",
+  },
+
+  rowCounts: {
+    sending: format.plural({ other: "قيد الإرسال: #" }),
+    compressing: format.plural({ other: "قيد الضغط: #" }),
+    storing: format.plural({ other: "قيد الحفظ: #" }),
+    waiting: format.plural({ other: "في الانتظار: #" }),
+    needsAction: format.plural({ other: "بحاجة إلى الملف: #" }),
+    done: format.plural({ other: "مكتمل: #" }),
+    failed: format.plural({ other: "فشل: #" }),
+    cancelled: format.plural({ other: "أُلغي: #" }),
+  },
+
   insideSentence: (title) => title,
   ofTotal: (amount, total) => `${amount} من ${total}`,
   showMore: (count) => `عرض المزيد (${format.number(count)})`,
@@ -146,7 +185,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   fileMissing: (filename) => `الملف غير مكتمل على الخادم. اختر ${isolate(filename)} مجددًا للمتابعة.`,
   confirmDelete: (filename) => `هل تريد حذف ${isolate(filename)} ونتائجه؟`,
   wrongFile: (size) => `هذا ملف آخر. حجم الملف المطلوب ${bytes(size)}.`,
-  tooLarge: (size, limit) => `حجم الملف ${bytes(size)}. يقبل هذا الخادم ملفات يصل حجمها إلى ${bytes(limit)}.`,
   wrongForTemplate: (template, kind) =>
     `القالب «${isolate(template)}» يقبل ${kind === "video" ? "الفيديو" : "الصور"} فقط.`,
   dialogTitle({ total, active, completed, failed }) {
@@ -162,6 +200,18 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
     if (total === 1) return failed ? "فشل" : "انتهى";
     return `انتهت معالجة ${files(total)}${failed ? `، فشل منها ${format.number(failed)}` : ""}`;
   },
+  percentSent: (percent) => `أُرسل ${percent}`,
+  kept: (amount) => `وصل ${amount}`,
+  retryIn: (time) => `إعادة المحاولة بعد ${time}`,
+  continueForRest: (percent, rest) => `وصل ${percent}. تابع لإرسال المتبقي، وهو ${rest}.`,
+  chooseForRest: (percent, filename, rest) =>
+    `وصل ${percent}. اختر ${isolate(filename)} مجددًا لإرسال المتبقي، وهو ${rest}.`,
+  deletingSoon: (filename) => `سيُحذف ${isolate(filename)} ونتائجه بعد قليل.`,
+  tooLong: (seconds, limit) => `مدة الملف ${format.clock(seconds)}، والحد الأقصى ${format.clock(limit)}.`,
+  tooManyPixels: (pixels, limit) =>
+    `دقة الصورة ${format.number(pixels / 1e6)} ميغابكسل، والحد الأقصى ${format.number(limit / 1e6)}.`,
+  tooLarge: (size, limit) => `حجم الملف ${bytes(size)}، والحد الأقصى ${format.limit(limit)}.`,
+  cancellingSoon: (count) => `سيُلغى رفع ${files(count)} بعد قليل.`,
   smaller: (percent) => `أصغر بنسبة ${percent}`,
   larger: (percent) => `أكبر بنسبة ${percent}`,
   sameSize: "الحجم نفسه تقريبًا",
@@ -176,6 +226,29 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   announced: (filename, text) => `${filename}: ${text}.`,
   announcedFailure: (filename, reason) => `${filename}: فشل. ${reason}`,
   rejected: (filename, reason) => `${isolate(filename)}: لم يُرفع. ${reason}`,
+
+  intake: {
+    chooseFolder: "اختيار مجلد",
+    takePhoto: "التقاط صورة",
+    recordVideo: "تسجيل فيديو",
+    skip: "تخطّي",
+    sendAgain: "إرسال مجددًا",
+    pastedPicture: (time) => `صورة ملصقة ${time}`,
+    sendAgainQuestion: (filename) => `${isolate(filename)} موجود في القائمة بالفعل. هل تريد إرساله مجددًا؟`,
+    sendSeveralAgainQuestion: (count) => `${files(count)} في القائمة بالفعل. هل تريد الإرسال مجددًا؟`,
+    hiddenFilesSkipped: (count, names) => `تُخطّيت ملفات مخفية (${format.number(count)}): ${names}.`,
+    otherFilesSkipped: (count, names) => `تُخطّيت ملفات ليست فيديو ولا صورًا ولا صوتًا (${format.number(count)}): ${names}.`,
+    moreNames: (count) => `${format.number(count)} أخرى`,
+    emptyFolder: (folder) => `لا توجد ملفات في المجلد ${isolate(folder)}.`,
+    folderTooLarge: (folder, limit) =>
+      `يحتوي المجلد ${isolate(folder)} على أكثر من ${format.number(limit)} ملف، لذلك لم يُرسل أي منها. أرسل عددًا أقل في المرة الواحدة.`,
+    folderTooDeep: (folder, limit) =>
+      `المجلد ${isolate(folder)} أعمق من ${format.number(limit)} مستوى، لذلك تُخطّي.`,
+    unreadable: (name) => `تعذّرت قراءة ${isolate(name)}.`,
+    dropToSend: (count) => (count > 0 ? `أفلت لإرسال ${files(count)}` : "أفلت للإرسال"),
+    accepted: (formats, limit) => `${format.leftToRight(formats)} وغيرها · حتى ${limit} لكل ملف`,
+    acceptedUpTo: (limit) => `أي ملف حتى ${limit}`,
+  },
 
   page: {
     heading: "ارفع فيديو أو صورة",
@@ -192,12 +265,10 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
     offlineNote: "أنت غير متصل بالإنترنت. سيُستأنف رفع الملفات تلقائيًا عند عودة الاتصال.",
 
     token: "رمز الوصول",
-    tokenHint: "يتطلب هذا الخادم المصادقة. يُحفظ الرمز لعلامة التبويب هذه فقط.",
     useToken: "استخدام الرمز",
 
     newUploads: "رفع ملفات جديدة",
     fileTypes: "فيديو وصور وملفات صوتية",
-    template: "ما الغرض منه؟",
 
     steps: "خطوات المعالجة",
     received: "الاستلام والتحقّق",
@@ -213,5 +284,25 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
       many: "# ملفًا سابقًا لم يعد محفوظًا على الخادم.",
       other: "# ملف سابق لم يعد محفوظًا على الخادم.",
     }),
+
+    reference: "مرجع واجهة البرمجة",
+    admin: "صفحة الإدارة",
+    tokenMissing: "الرمز مطلوب",
+    tokenMissingNote: "يتطلب هذا الخادم رمز وصول. أدخله أدناه للمتابعة.",
+    tokenRefused: "رُفض الرمز",
+    tokenRefusedNote: "رمز الوصول غير صالح. تحقّق منه أو اطلب رمزًا جديدًا.",
+    tokenHint: "يُحفظ الرمز لعلامة التبويب هذه فقط.",
+    template: "ما الغرض منه؟",
+    templateTitle: ({ title, kind }) =>
+      ({ video: `${isolate(title)} (فيديو فقط)`, image: `${isolate(title)} (صور فقط)`, file: `${isolate(title)} (أي ملف، يُحفظ دون تغيير)` })[kind] ??
+      title,
+    builtInTemplates: { auto: "فيديو وصور وملفات صوتية", "hero-video": "فيديو", image: "صورة" },
+    notifyMe: "إعلامي عند الانتهاء",
+    notificationsOn: "ستتلقى إشعارًا عند انتهاء رفع الملفات.",
+    notificationsBlocked: "يحظر هذا المتصفح إشعارات هذه الصفحة. اسمح بها من إعدادات المتصفح.",
+    titleActive: (percent) => `${percent} · Roomcast`,
+    titleEnded: (result) => `${result} · Roomcast`,
+    done: format.plural({ other: "مكتمل: #" }),
+    failed: format.plural({ other: "فشل: #" }),
   },
 });

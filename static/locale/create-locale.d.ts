@@ -26,6 +26,8 @@ export declare function createTranslation(english: Texts, texts: Partial<Omit<Te
 export declare function withTexts(locale: Locale, texts: Partial<Locale>): Locale;
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */
 declare function composedTexts(current: () => Locale): {
+    /** @param {number} percent   0–100. */
+    percent: (percent: number) => string;
     /** A size in bytes. @param {number} bytes */
     bytes: (bytes: number) => string;
     /** How much of a file has arrived, in bytes. @param {number} received @param {number | null} expected */

@@ -57,6 +57,9 @@ export function withTexts(locale, texts) {
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */
 function composedTexts(current) {
   return {
+    /** @param {number} percent   0–100. */
+    percent: (percent) => current().format.percent(percent),
+
     /** A size in bytes. @param {number} bytes */
     bytes: (bytes) => current().format.bytes(bytes),
 

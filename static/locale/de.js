@@ -8,6 +8,12 @@ const format = new Formats("de", { symbols: { second: "s", minute: "min", hour: 
 const { bytes, isolate } = format;
 
 const uploads = format.plural({ one: "# Upload", other: "# Uploads" });
+const hiddenFiles = format.plural({ one: "# versteckte Datei wurde übersprungen", other: "# versteckte Dateien wurden übersprungen" });
+const otherFiles = format.plural({
+  one: "# Datei, die weder Video noch Bild noch Audio ist, wurde übersprungen",
+  other: "# Dateien, die weder Videos noch Bilder noch Audio sind, wurden übersprungen",
+});
+const dropToSend = format.plural({ one: "Ablegen, um # Datei zu senden", other: "Ablegen, um # Dateien zu senden" });
 
 /** The texts of the elements in German. */
 export const de = createTranslation(ENGLISH_TEXTS, {
@@ -34,6 +40,20 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   expand: "Ausklappen",
   close: "Schließen",
   showFewer: "Weniger anzeigen",
+  pauseAll: "Alle anhalten",
+  resumeAll: "Alle fortsetzen",
+  retryFailed: "Fehlgeschlagene erneut versuchen",
+  undo: "Rückgängig",
+  download: "Herunterladen",
+  showResult: "Ergebnis anzeigen",
+  sent: "gesendet",
+  sendingStep: "Senden",
+  compressingStep: "Komprimieren",
+  storingStep: "Speichern",
+  tokenRefused: "Das Zugriffstoken ist ungültig",
+  waitingForConnection: "Wartet auf die Verbindung",
+  continueSending: "Fortfahren",
+  startedAgain: "Neu gestartet",
   overallProgress: "Fortschritt aller Uploads",
   reconnecting: "Die Verbindung ist unterbrochen. Sie wird wiederhergestellt …",
   uploadsContinue: "Die Uploads laufen weiter.",
@@ -102,7 +122,7 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     WRONG_STATE: "Das ist im aktuellen Zustand des Uploads nicht möglich.",
     ID_TAKEN: "Ein Upload mit dieser ID ist bereits vorhanden.",
     TOO_LARGE: "Die Datei ist größer als erlaubt.",
-    UNSUPPORTED_TYPE: "Dateien dieses Typs werden nicht unterstützt.",
+    UNSUPPORTED_TYPE: "Die Datei hat einen Typ, der nicht unterstützt wird.",
     UNREADABLE_MEDIA: "Die Datei lässt sich nicht lesen. Sie ist möglicherweise beschädigt.",
     TRANSCODE_ERROR: "Die Datei konnte nicht komprimiert werden.",
     STORAGE_ERROR: "Der Speicher ist zurzeit nicht erreichbar.",
@@ -123,6 +143,31 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     NETWORK: "Die Verbindung zum Server ist unterbrochen.",
   },
 
+  advice: {
+    UNSUPPORTED_TYPE: "Sie ist möglicherweise beschädigt, oder ihr Format ist hier unbekannt. Speichern Sie sie als MP4 oder JPEG.",
+    UNREADABLE_MEDIA: "Prüfen Sie, ob sie sich auf Ihrem Gerät abspielen lässt, und speichern Sie sie als MP4 oder JPEG.",
+    TRANSCODE_ERROR: "Versuchen Sie es erneut, oder speichern Sie die Datei vorher als MP4 oder JPEG.",
+    TOO_LARGE: "Wählen Sie eine kleinere Datei, oder komprimieren Sie sie vorher.",
+    STORAGE_ERROR: "Es liegt nicht an Ihrer Datei. Versuchen Sie es in einigen Minuten erneut.",
+    DISK_FULL: "Es liegt nicht an Ihrer Datei. Versuchen Sie es später erneut.",
+    TIMEOUT: "Versuchen Sie es erneut, oder mit einer kürzeren Datei.",
+    STALLED: "Versuchen Sie es erneut.",
+    WORKER_LOST: "Es liegt nicht an Ihrer Datei. Versuchen Sie es erneut.",
+    SOURCE_GONE: "Senden Sie die Datei erneut.",
+    INTERNAL: "Wenn es wieder geschieht, nennen Sie dem Betreiber die ID des Uploads.",
+  },
+
+  rowCounts: {
+    sending: format.plural({ other: "# werden gesendet", one: "# wird gesendet" }),
+    compressing: format.plural({ other: "# werden komprimiert", one: "# wird komprimiert" }),
+    storing: format.plural({ other: "# werden gespeichert", one: "# wird gespeichert" }),
+    waiting: format.plural({ other: "# warten", one: "# wartet" }),
+    needsAction: format.plural({ other: "# brauchen ihre Datei", one: "# braucht die Datei" }),
+    done: format.plural({ other: "# fertig" }),
+    failed: format.plural({ other: "# fehlgeschlagen" }),
+    cancelled: format.plural({ other: "# abgebrochen" }),
+  },
+
   insideSentence: (title) => title,
   ofTotal: (amount, total) => `${amount} von ${total}`,
   showMore: (count) => `${format.number(count)} weitere anzeigen`,
@@ -140,7 +185,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     `Auf dem Server ist die Datei nicht vollständig. Wählen Sie ${isolate(filename)} erneut aus, um fortzufahren.`,
   confirmDelete: (filename) => `${isolate(filename)} mit allen Ergebnissen löschen?`,
   wrongFile: (size) => `Das ist eine andere Datei. Die erwartete Datei ist ${bytes(size)} groß.`,
-  tooLarge: (size, limit) => `Die Datei ist ${bytes(size)} groß. Dieser Server nimmt Dateien bis ${bytes(limit)} an.`,
   wrongForTemplate: (template, kind) =>
     `Die Vorlage „${template}“ nimmt nur ${kind === "video" ? "Videos" : "Bilder"} an.`,
   dialogTitle({ total, active, completed, failed }) {
@@ -156,6 +200,20 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     if (total === 1) return failed ? "Fehlgeschlagen" : "Fertig";
     return `Alle ${format.number(total)} beendet${failed ? `, ${format.number(failed)} fehlgeschlagen` : ""}`;
   },
+  percentSent: (percent) => `${percent} gesendet`,
+  kept: (amount) => `${amount} bereits übertragen`,
+  retryIn: (time) => `neuer Versuch in ${time}`,
+  continueForRest: (percent, rest) =>
+    `${percent} sind angekommen. Fahren Sie fort, um die restlichen ${rest} zu senden.`,
+  chooseForRest: (percent, filename, rest) =>
+    `${percent} sind angekommen. Wählen Sie ${isolate(filename)} erneut aus, um die restlichen ${rest} zu senden.`,
+  deletingSoon: (filename) => `${isolate(filename)} und alle Ergebnisse werden gleich gelöscht.`,
+  tooLong: (seconds, limit) =>
+    `Die Datei ist ${format.clock(seconds)} lang. Die Grenze ist ${format.clock(limit)}.`,
+  tooManyPixels: (pixels, limit) =>
+    `Das Bild hat ${format.number(pixels / 1e6)} Megapixel. Die Grenze ist ${format.number(limit / 1e6)}.`,
+  tooLarge: (size, limit) => `Die Datei ist ${bytes(size)} groß. Die Grenze ist ${format.limit(limit)}.`,
+  cancellingSoon: format.plural({ one: "Der Upload wird gleich abgebrochen.", other: "# Uploads werden gleich abgebrochen." }),
   smaller: (percent) => `${percent} kleiner`,
   larger: (percent) => `${percent} größer`,
   sameSize: "Etwa gleich groß",
@@ -171,6 +229,29 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   announced: (filename, text) => `${filename}: ${text}.`,
   announcedFailure: (filename, reason) => `${filename}: Fehlgeschlagen. ${reason}`,
   rejected: (filename, reason) => `${isolate(filename)}: Nicht hochgeladen. ${reason}`,
+
+  intake: {
+    chooseFolder: "Ordner auswählen",
+    takePhoto: "Foto aufnehmen",
+    recordVideo: "Video aufnehmen",
+    skip: "Überspringen",
+    sendAgain: "Erneut senden",
+    pastedPicture: (time) => `Eingefügtes Bild ${time}`,
+    sendAgainQuestion: (filename) => `${isolate(filename)} ist bereits in der Liste. Erneut senden?`,
+    sendSeveralAgainQuestion: format.plural({ other: "# Dateien sind bereits in der Liste. Erneut senden?" }),
+    hiddenFilesSkipped: (count, names) => `${hiddenFiles(count)}: ${names}.`,
+    otherFilesSkipped: (count, names) => `${otherFiles(count)}: ${names}.`,
+    moreNames: (count) => `${format.number(count)} weitere`,
+    emptyFolder: (folder) => `Der Ordner ${isolate(folder)} enthält keine Dateien.`,
+    folderTooLarge: (folder, limit) =>
+      `Der Ordner ${isolate(folder)} enthält mehr als ${format.number(limit)} Dateien, deshalb wurde keine gesendet. Senden Sie weniger auf einmal.`,
+    folderTooDeep: (folder, limit) =>
+      `Der Ordner ${isolate(folder)} liegt mehr als ${format.number(limit)} Ebenen tief und wurde übersprungen.`,
+    unreadable: (name) => `${isolate(name)} konnte nicht gelesen werden.`,
+    dropToSend: (count) => (count > 0 ? dropToSend(count) : "Zum Senden ablegen"),
+    accepted: (formats, limit) => `${formats} und weitere · jeweils bis ${limit}`,
+    acceptedUpTo: (limit) => `Beliebige Dateien bis ${limit}`,
+  },
 
   page: {
     heading: "Video oder Bild hochladen",
@@ -189,12 +270,10 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     offlineNote: "Sie sind offline. Die Uploads werden automatisch fortgesetzt, sobald Sie wieder online sind.",
 
     token: "Zugriffstoken",
-    tokenHint: "Dieser Server verlangt eine Anmeldung. Das Token wird nur für diesen Tab gespeichert.",
     useToken: "Token verwenden",
 
     newUploads: "Neue Uploads",
     fileTypes: "Videos, Bilder und Audiodateien",
-    template: "Wofür ist es?",
 
     steps: "Schritte der Verarbeitung",
     received: "Empfangen und geprüft",
@@ -206,5 +285,25 @@ export const de = createTranslation(ENGLISH_TEXTS, {
       one: "Ein früherer Upload ist nicht mehr auf dem Server gespeichert.",
       other: "# frühere Uploads sind nicht mehr auf dem Server gespeichert.",
     }),
+
+    reference: "API-Referenz",
+    admin: "Verwaltung",
+    tokenMissing: "Token erforderlich",
+    tokenMissingNote: "Dieser Server verlangt ein Zugriffstoken. Geben Sie es unten ein, um fortzufahren.",
+    tokenRefused: "Token abgelehnt",
+    tokenRefusedNote: "Das Zugriffstoken ist ungültig. Prüfen Sie es, oder fragen Sie nach einem neuen.",
+    tokenHint: "Das Token wird nur für diesen Tab gespeichert.",
+    template: "Wofür ist es?",
+    templateTitle: ({ title, kind }) =>
+      ({ video: `${title} (nur Videos)`, image: `${title} (nur Bilder)`, file: `${title} (beliebige Dateien, unverändert gespeichert)` })[kind] ??
+      title,
+    builtInTemplates: { auto: "Videos, Bilder und Audiodateien", "hero-video": "Video", image: "Bild" },
+    notifyMe: "Benachrichtigen, wenn alles fertig ist",
+    notificationsOn: "Sie werden benachrichtigt, wenn die Uploads beendet sind.",
+    notificationsBlocked: "Dieser Browser blockiert Benachrichtigungen dieser Seite. Erlauben Sie sie in den Einstellungen des Browsers.",
+    titleActive: (percent) => `${percent} · Roomcast`,
+    titleEnded: (result) => `${result} · Roomcast`,
+    done: format.plural({ other: "# fertig" }),
+    failed: format.plural({ other: "# fehlgeschlagen" }),
   },
 });

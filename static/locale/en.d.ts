@@ -132,8 +132,6 @@ export declare const ENGLISH_TEXTS: {
     attempt: (attempt: number, { message }: Message) => string;
     /** @param {string} filename */
     fileMissing: (filename: string) => string;
-    /** @param {number} percent   0–100. */
-    percent: (percent: number) => string;
     /** Shown while a cancellation of several uploads can be undone. @param {number} count */
     cancellingSoon: (count: number) => string;
     /** Shown while a deletion can be undone. @param {string} filename */

@@ -209,14 +209,14 @@ export const ENGLISH_TEXTS = {
   fileMissing: (filename) =>
     `The server does not have the complete file. Choose ${isolate(filename)} again to continue.`,
 
-  /** @param {number} percent   0–100. */
-  percent: (percent) => `${percent}%`,
-
   /** Shown while a cancellation of several uploads can be undone. @param {number} count */
-  cancellingSoon: (count) => (count === 1 ? "The upload is about to be cancelled." : `${count} uploads are about to be cancelled.`),
+  cancellingSoon: format.plural({
+    one: "The upload is about to be cancelled.",
+    other: "# uploads are about to be cancelled.",
+  }),
 
   /** Shown while a deletion can be undone. @param {string} filename */
-  deletingSoon: (filename) => `${filename} and its results are about to be deleted.`,
+  deletingSoon: (filename) => `${isolate(filename)} and its results are about to be deleted.`,
 
   /** The question before an upload is deleted. @param {string} filename */
   confirmDelete: (filename) => `Delete ${isolate(filename)} and its results?`,

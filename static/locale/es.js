@@ -10,6 +10,12 @@ const { bytes, isolate } = format;
 const uploads = format.plural({ one: "# subida", other: "# subidas" });
 const completed = format.plural({ one: "# completada", other: "# completadas" });
 const failures = format.plural({ one: "# con error", other: "# con error" });
+const hiddenFiles = format.plural({ one: "Se ha omitido # archivo oculto", other: "Se han omitido # archivos ocultos" });
+const otherFiles = format.plural({
+  one: "Se ha omitido # archivo que no es un vídeo, una imagen ni audio",
+  other: "Se han omitido # archivos que no son vídeos, imágenes ni audio",
+});
+const dropToSend = format.plural({ one: "Suelte para enviar # archivo", other: "Suelte para enviar # archivos" });
 
 /** The texts of the elements in Spanish. */
 export const es = createTranslation(ENGLISH_TEXTS, {
@@ -36,6 +42,20 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   expand: "Expandir",
   close: "Cerrar",
   showFewer: "Mostrar menos",
+  pauseAll: "Pausar todo",
+  resumeAll: "Reanudar todo",
+  retryFailed: "Reintentar las que han fallado",
+  undo: "Deshacer",
+  download: "Descargar",
+  showResult: "Mostrar el resultado",
+  sent: "enviado",
+  sendingStep: "Envío",
+  compressingStep: "Compresión",
+  storingStep: "Guardado",
+  tokenRefused: "El token de acceso no es válido",
+  waitingForConnection: "Esperando la conexión",
+  continueSending: "Continuar",
+  startedAgain: "Iniciada de nuevo",
   overallProgress: "Progreso de todas las subidas",
   reconnecting: "Se ha perdido la conexión. Reconectando…",
   uploadsContinue: "Las subidas continúan.",
@@ -104,7 +124,7 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     WRONG_STATE: "Esto no es posible en el estado actual de la subida.",
     ID_TAKEN: "Ya existe una subida con este ID.",
     TOO_LARGE: "El archivo supera el tamaño permitido.",
-    UNSUPPORTED_TYPE: "No se admiten archivos de este tipo.",
+    UNSUPPORTED_TYPE: "El archivo es de un tipo que no se admite.",
     UNREADABLE_MEDIA: "No se puede leer el archivo. Es posible que esté dañado.",
     TRANSCODE_ERROR: "No se ha podido comprimir el archivo.",
     STORAGE_ERROR: "El almacenamiento no está disponible en este momento.",
@@ -125,6 +145,31 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     NETWORK: "Se ha perdido la conexión con el servidor.",
   },
 
+  advice: {
+    UNSUPPORTED_TYPE: "Puede que esté dañado o que su formato no se conozca aquí. Intente guardarlo como MP4 o JPEG.",
+    UNREADABLE_MEDIA: "Compruebe si se reproduce en su dispositivo e intente guardarlo como MP4 o JPEG.",
+    TRANSCODE_ERROR: "Inténtelo de nuevo o guarde antes el archivo como MP4 o JPEG.",
+    TOO_LARGE: "Elija un archivo más pequeño o comprímalo antes.",
+    STORAGE_ERROR: "Su archivo no es la causa. Inténtelo de nuevo en unos minutos.",
+    DISK_FULL: "Su archivo no es la causa. Inténtelo de nuevo más tarde.",
+    TIMEOUT: "Inténtelo de nuevo, o con un archivo más corto.",
+    STALLED: "Inténtelo de nuevo.",
+    WORKER_LOST: "Su archivo no es la causa. Inténtelo de nuevo.",
+    SOURCE_GONE: "Vuelva a enviar el archivo.",
+    INTERNAL: "Si vuelve a ocurrir, indique al operador el ID de la subida.",
+  },
+
+  rowCounts: {
+    sending: format.plural({ other: "# enviando" }),
+    compressing: format.plural({ other: "# comprimiendo" }),
+    storing: format.plural({ other: "# guardando" }),
+    waiting: format.plural({ other: "# en espera" }),
+    needsAction: format.plural({ other: "# sin su archivo" }),
+    done: format.plural({ one: "# completada", other: "# completadas" }),
+    failed: format.plural({ other: "# con error" }),
+    cancelled: format.plural({ one: "# cancelada", other: "# canceladas" }),
+  },
+
   insideSentence: (title) => title.toLowerCase(),
   ofTotal: (amount, total) => `${amount} de ${total}`,
   showMore: (count) => `Mostrar ${format.number(count)} más`,
@@ -142,7 +187,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     `El servidor no tiene el archivo completo. Vuelva a elegir ${isolate(filename)} para continuar.`,
   confirmDelete: (filename) => `¿Eliminar ${isolate(filename)} y sus resultados?`,
   wrongFile: (size) => `Este es otro archivo. El archivo esperado ocupa ${bytes(size)}.`,
-  tooLarge: (size, limit) => `El archivo ocupa ${bytes(size)}. Este servidor acepta archivos de hasta ${bytes(limit)}.`,
   wrongForTemplate: (template, kind) =>
     `La plantilla «${template}» solo acepta ${kind === "video" ? "vídeos" : "imágenes"}.`,
   dialogTitle({ total, active, completed: done, failed }) {
@@ -158,6 +202,18 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     if (total === 1) return failed ? "Error" : "Terminada";
     return `${format.number(total)} terminadas${failed ? `, ${failures(failed)}` : ""}`;
   },
+  percentSent: (percent) => `${percent} enviado`,
+  kept: (amount) => `${amount} ya recibidos`,
+  retryIn: (time) => `nuevo intento en ${time}`,
+  continueForRest: (percent, rest) => `Ha llegado el ${percent}. Continúe para enviar los últimos ${rest}.`,
+  chooseForRest: (percent, filename, rest) =>
+    `Ha llegado el ${percent}. Vuelva a elegir ${isolate(filename)} para enviar los últimos ${rest}.`,
+  deletingSoon: (filename) => `${isolate(filename)} y sus resultados se eliminarán en breve.`,
+  tooLong: (seconds, limit) => `El archivo dura ${format.clock(seconds)}. El límite es ${format.clock(limit)}.`,
+  tooManyPixels: (pixels, limit) =>
+    `La imagen tiene ${format.number(pixels / 1e6)} megapíxeles. El límite es ${format.number(limit / 1e6)}.`,
+  tooLarge: (size, limit) => `El archivo ocupa ${bytes(size)}. El límite es ${format.limit(limit)}.`,
+  cancellingSoon: format.plural({ one: "La subida se cancelará en breve.", other: "Se cancelarán # subidas en breve." }),
   smaller: (percent) => `${percent} más pequeño`,
   larger: (percent) => `${percent} más grande`,
   sameSize: "Casi del mismo tamaño",
@@ -173,6 +229,29 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   announced: (filename, text) => `${filename}: ${text}.`,
   announcedFailure: (filename, reason) => `${filename}: error. ${reason}`,
   rejected: (filename, reason) => `${isolate(filename)}: no se ha subido. ${reason}`,
+
+  intake: {
+    chooseFolder: "Elegir una carpeta",
+    takePhoto: "Hacer una foto",
+    recordVideo: "Grabar un vídeo",
+    skip: "Omitir",
+    sendAgain: "Enviar de nuevo",
+    pastedPicture: (time) => `Imagen pegada ${time}`,
+    sendAgainQuestion: (filename) => `${isolate(filename)} ya está en la lista. ¿Enviarlo de nuevo?`,
+    sendSeveralAgainQuestion: format.plural({ other: "# archivos ya están en la lista. ¿Enviarlos de nuevo?" }),
+    hiddenFilesSkipped: (count, names) => `${hiddenFiles(count)}: ${names}.`,
+    otherFilesSkipped: (count, names) => `${otherFiles(count)}: ${names}.`,
+    moreNames: (count) => `${format.number(count)} más`,
+    emptyFolder: (folder) => `La carpeta ${isolate(folder)} no contiene archivos.`,
+    folderTooLarge: (folder, limit) =>
+      `La carpeta ${isolate(folder)} contiene más de ${format.number(limit)} archivos, así que no se ha enviado ninguno. Envíe menos de una vez.`,
+    folderTooDeep: (folder, limit) =>
+      `La carpeta ${isolate(folder)} está a más de ${format.number(limit)} niveles de profundidad y se ha omitido.`,
+    unreadable: (name) => `No se ha podido leer ${isolate(name)}.`,
+    dropToSend: (count) => (count > 0 ? dropToSend(count) : "Suelte para enviar"),
+    accepted: (formats, limit) => `${formats} y otros · hasta ${limit} cada uno`,
+    acceptedUpTo: (limit) => `Cualquier archivo de hasta ${limit}`,
+  },
 
   page: {
     heading: "Suba un vídeo o una imagen",
@@ -190,12 +269,10 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     offlineNote: "No tiene conexión. Las subidas continuarán automáticamente cuando vuelva a tenerla.",
 
     token: "Token de acceso",
-    tokenHint: "Este servidor requiere autenticación. El token solo se guarda para esta pestaña.",
     useToken: "Usar el token",
 
     newUploads: "Nuevas subidas",
     fileTypes: "Vídeos, imágenes y archivos de audio",
-    template: "¿Para qué es?",
 
     steps: "Pasos del procesamiento",
     received: "Recibido y comprobado",
@@ -207,5 +284,25 @@ export const es = createTranslation(ENGLISH_TEXTS, {
       one: "Una subida anterior ya no está guardada en el servidor.",
       other: "# subidas anteriores ya no están guardadas en el servidor.",
     }),
+
+    reference: "Referencia de la API",
+    admin: "Administración",
+    tokenMissing: "Falta el token",
+    tokenMissingNote: "Este servidor requiere un token de acceso. Introdúzcalo abajo para continuar.",
+    tokenRefused: "Token rechazado",
+    tokenRefusedNote: "El token de acceso no es válido. Compruébelo o pida uno nuevo.",
+    tokenHint: "El token solo se guarda para esta pestaña.",
+    template: "¿Para qué es?",
+    templateTitle: ({ title, kind }) =>
+      ({ video: `${title} (solo vídeos)`, image: `${title} (solo imágenes)`, file: `${title} (cualquier archivo, guardado sin cambios)` })[kind] ??
+      title,
+    builtInTemplates: { auto: "Vídeos, imágenes y archivos de audio", "hero-video": "Vídeo", image: "Imagen" },
+    notifyMe: "Avisarme al terminar",
+    notificationsOn: "Recibirá un aviso cuando terminen las subidas.",
+    notificationsBlocked: "Este navegador bloquea los avisos de esta página. Permítalos en los ajustes del navegador.",
+    titleActive: (percent) => `${percent} · Roomcast`,
+    titleEnded: (result) => `${result} · Roomcast`,
+    done: format.plural({ one: "# completada", other: "# completadas" }),
+    failed: format.plural({ other: "# con error" }),
   },
 });

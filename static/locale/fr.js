@@ -10,6 +10,12 @@ const { bytes, isolate } = format;
 const uploads = format.plural({ one: "# envoi", other: "# envois" });
 const completed = format.plural({ one: "# envoi terminé", other: "# envois terminés" });
 const failures = format.plural({ one: "# échec", other: "# échecs" });
+const hiddenFiles = format.plural({ one: "# fichier masqué ignoré", other: "# fichiers masqués ignorés" });
+const otherFiles = format.plural({
+  one: "# fichier qui n’est ni une vidéo, ni une image, ni un son a été ignoré",
+  other: "# fichiers qui ne sont ni des vidéos, ni des images, ni des sons ont été ignorés",
+});
+const dropToSend = format.plural({ one: "Déposez pour envoyer # fichier", other: "Déposez pour envoyer # fichiers" });
 
 /** The texts of the elements in French. */
 export const fr = createTranslation(ENGLISH_TEXTS, {
@@ -36,6 +42,20 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   expand: "Développer",
   close: "Fermer",
   showFewer: "Afficher moins",
+  pauseAll: "Tout suspendre",
+  resumeAll: "Tout reprendre",
+  retryFailed: "Réessayer les échecs",
+  undo: "Annuler cette action",
+  download: "Télécharger",
+  showResult: "Afficher le résultat",
+  sent: "envoyé",
+  sendingStep: "Envoi",
+  compressingStep: "Compression",
+  storingStep: "Enregistrement",
+  tokenRefused: "Le jeton d’accès n’est pas valide",
+  waitingForConnection: "En attente de la connexion",
+  continueSending: "Continuer",
+  startedAgain: "Relancé",
   overallProgress: "Progression de tous les envois",
   reconnecting: "La connexion est interrompue. Reconnexion…",
   uploadsContinue: "Les envois continuent.",
@@ -104,7 +124,7 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     WRONG_STATE: "Ce n’est pas possible dans l’état actuel de l’envoi.",
     ID_TAKEN: "Un envoi avec cet identifiant existe déjà.",
     TOO_LARGE: "Le fichier dépasse la taille autorisée.",
-    UNSUPPORTED_TYPE: "Les fichiers de ce type ne sont pas pris en charge.",
+    UNSUPPORTED_TYPE: "Le fichier est d’un type qui n’est pas pris en charge.",
     UNREADABLE_MEDIA: "Le fichier est illisible. Il est peut-être endommagé.",
     TRANSCODE_ERROR: "Le fichier n’a pas pu être compressé.",
     STORAGE_ERROR: "Le stockage est indisponible pour le moment.",
@@ -123,6 +143,31 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     STEP_FAILED: "Une étape de traitement de l’application a échoué.",
     INTERNAL: "Une erreur inattendue s’est produite.",
     NETWORK: "La connexion au serveur est interrompue.",
+  },
+
+  advice: {
+    UNSUPPORTED_TYPE: "Il est peut-être endommagé, ou son format est inconnu ici. Essayez de l’enregistrer en MP4 ou en JPEG.",
+    UNREADABLE_MEDIA: "Vérifiez qu’il se lit sur votre appareil, et essayez de l’enregistrer en MP4 ou en JPEG.",
+    TRANSCODE_ERROR: "Réessayez, ou enregistrez d’abord le fichier en MP4 ou en JPEG.",
+    TOO_LARGE: "Choisissez un fichier plus petit, ou compressez-le avant.",
+    STORAGE_ERROR: "Votre fichier n’est pas en cause. Réessayez dans quelques minutes.",
+    DISK_FULL: "Votre fichier n’est pas en cause. Réessayez plus tard.",
+    TIMEOUT: "Réessayez, ou essayez avec un fichier plus court.",
+    STALLED: "Réessayez.",
+    WORKER_LOST: "Votre fichier n’est pas en cause. Réessayez.",
+    SOURCE_GONE: "Envoyez à nouveau le fichier.",
+    INTERNAL: "Si cela se reproduit, indiquez à l’exploitant l’identifiant de l’envoi.",
+  },
+
+  rowCounts: {
+    sending: format.plural({ other: "# en cours d’envoi" }),
+    compressing: format.plural({ other: "# en cours de compression" }),
+    storing: format.plural({ other: "# en cours d’enregistrement" }),
+    waiting: format.plural({ other: "# en attente" }),
+    needsAction: format.plural({ one: "# sans son fichier", other: "# sans leur fichier" }),
+    done: format.plural({ one: "# terminé", other: "# terminés" }),
+    failed: format.plural({ one: "# échec", other: "# échecs" }),
+    cancelled: format.plural({ one: "# annulé", other: "# annulés" }),
   },
 
   insideSentence: (title) => title.toLowerCase(),
@@ -144,8 +189,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     `Le serveur n’a pas le fichier complet. Choisissez à nouveau ${isolate(filename)} pour continuer.`,
   confirmDelete: (filename) => `Supprimer ${isolate(filename)} et ses résultats ?`,
   wrongFile: (size) => `C’est un autre fichier. La taille du fichier attendu est de ${bytes(size)}.`,
-  tooLarge: (size, limit) =>
-    `La taille du fichier est de ${bytes(size)}. Ce serveur accepte les fichiers jusqu’à ${bytes(limit)}.`,
   wrongForTemplate: (template, kind) =>
     `Le modèle « ${template} » n’accepte que des ${kind === "video" ? "vidéos" : "images"}.`,
   dialogTitle({ total, active, completed: done, failed }) {
@@ -161,6 +204,20 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     if (total === 1) return failed ? "Échec" : "Terminé";
     return `${format.number(total)} terminés${failed ? `, dont ${failures(failed)}` : ""}`;
   },
+  percentSent: (percent) => `${percent} envoyés`,
+  kept: (amount) => `${amount} déjà reçus`,
+  retryIn: (time) => `nouvelle tentative dans ${time}`,
+  continueForRest: (percent, rest) => `${percent} sont arrivés. Continuez pour envoyer les derniers ${rest}.`,
+  chooseForRest: (percent, filename, rest) =>
+    `${percent} sont arrivés. Choisissez à nouveau ${isolate(filename)} pour envoyer les derniers ${rest}.`,
+  deletingSoon: (filename) => `${isolate(filename)} et ses résultats vont être supprimés.`,
+  tooLong: (seconds, limit) =>
+    `Le fichier dure ${format.clock(seconds)}. La limite est de ${format.clock(limit)}.`,
+  tooManyPixels: (pixels, limit) =>
+    `L’image compte ${format.number(pixels / 1e6)} mégapixels. La limite est de ${format.number(limit / 1e6)}.`,
+  tooLarge: (size, limit) =>
+    `La taille du fichier est de ${bytes(size)}. La limite est de ${format.limit(limit)}.`,
+  cancellingSoon: format.plural({ one: "L’envoi va être annulé.", other: "# envois vont être annulés." }),
   smaller: (percent) => `${percent} plus petit`,
   larger: (percent) => `${percent} plus grand`,
   sameSize: "À peu près la même taille",
@@ -176,6 +233,29 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   announced: (filename, text) => `${filename} : ${text}.`,
   announcedFailure: (filename, reason) => `${filename} : échec. ${reason}`,
   rejected: (filename, reason) => `${isolate(filename)} : non envoyé. ${reason}`,
+
+  intake: {
+    chooseFolder: "Choisir un dossier",
+    takePhoto: "Prendre une photo",
+    recordVideo: "Filmer une vidéo",
+    skip: "Ignorer",
+    sendAgain: "Envoyer à nouveau",
+    pastedPicture: (time) => `Image collée ${time}`,
+    sendAgainQuestion: (filename) => `${isolate(filename)} est déjà dans la liste. L’envoyer à nouveau ?`,
+    sendSeveralAgainQuestion: format.plural({ other: "# fichiers sont déjà dans la liste. Les envoyer à nouveau ?" }),
+    hiddenFilesSkipped: (count, names) => `${hiddenFiles(count)} : ${names}.`,
+    otherFilesSkipped: (count, names) => `${otherFiles(count)} : ${names}.`,
+    moreNames: (count) => `${format.number(count)} de plus`,
+    emptyFolder: (folder) => `Le dossier ${isolate(folder)} ne contient aucun fichier.`,
+    folderTooLarge: (folder, limit) =>
+      `Le dossier ${isolate(folder)} contient plus de ${format.number(limit)} fichiers : aucun n’a été envoyé. Envoyez-en moins à la fois.`,
+    folderTooDeep: (folder, limit) =>
+      `Le dossier ${isolate(folder)} se trouve à plus de ${format.number(limit)} niveaux de profondeur et a été ignoré.`,
+    unreadable: (name) => `${isolate(name)} n’a pas pu être lu.`,
+    dropToSend: (count) => (count > 0 ? dropToSend(count) : "Déposez pour envoyer"),
+    accepted: (formats, limit) => `${formats} et d’autres · jusqu’à ${limit} chacun`,
+    acceptedUpTo: (limit) => `Tout fichier jusqu’à ${limit}`,
+  },
 
   page: {
     heading: "Envoyez une vidéo ou une image",
@@ -194,12 +274,10 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     offlineNote: "Vous êtes hors ligne. Les envois reprendront automatiquement dès que vous serez de nouveau en ligne.",
 
     token: "Jeton d’accès",
-    tokenHint: "Ce serveur exige une authentification. Le jeton n’est conservé que pour cet onglet.",
     useToken: "Utiliser le jeton",
 
     newUploads: "Nouveaux envois",
     fileTypes: "Vidéos, images et fichiers audio",
-    template: "À quoi sert-il ?",
 
     steps: "Étapes du traitement",
     received: "Reçu et vérifié",
@@ -211,5 +289,25 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
       one: "Un envoi précédent n’est plus conservé sur le serveur.",
       other: "# envois précédents ne sont plus conservés sur le serveur.",
     }),
+
+    reference: "Référence de l’API",
+    admin: "Administration",
+    tokenMissing: "Jeton requis",
+    tokenMissingNote: "Ce serveur exige un jeton d’accès. Saisissez-le ci-dessous pour continuer.",
+    tokenRefused: "Jeton refusé",
+    tokenRefusedNote: "Le jeton d’accès n’est pas valide. Vérifiez-le, ou demandez-en un autre.",
+    tokenHint: "Le jeton n’est conservé que pour cet onglet.",
+    template: "Pour quel usage ?",
+    templateTitle: ({ title, kind }) =>
+      ({ video: `${title} (vidéos uniquement)`, image: `${title} (images uniquement)`, file: `${title} (tout fichier, enregistré tel quel)` })[kind] ??
+      title,
+    builtInTemplates: { auto: "Vidéos, images et fichiers audio", "hero-video": "Vidéo", image: "Image" },
+    notifyMe: "Me prévenir à la fin",
+    notificationsOn: "Vous serez prévenu lorsque les envois seront terminés.",
+    notificationsBlocked: "Ce navigateur bloque les notifications de cette page. Autorisez-les dans les réglages du navigateur.",
+    titleActive: (percent) => `${percent} · Roomcast`,
+    titleEnded: (result) => `${result} · Roomcast`,
+    done: format.plural({ one: "# terminé", other: "# terminés" }),
+    failed: format.plural({ one: "# échec", other: "# échecs" }),
   },
 });

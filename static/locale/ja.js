@@ -8,6 +8,8 @@ const format = new Formats("ja");
 const { bytes, isolate } = format;
 
 const uploads = format.plural({ other: "#件" });
+const hiddenFiles = format.plural({ other: "非表示のファイル#件をスキップしました" });
+const otherFiles = format.plural({ other: "動画、画像、音声ではないファイル#件をスキップしました" });
 
 /** The texts of the elements in Japanese. */
 export const ja = createTranslation(ENGLISH_TEXTS, {
@@ -34,6 +36,20 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   expand: "展開する",
   close: "閉じる",
   showFewer: "表示を減らす",
+  pauseAll: "すべて一時停止",
+  resumeAll: "すべて再開",
+  retryFailed: "失敗したものを再試行",
+  undo: "元に戻す",
+  download: "ダウンロード",
+  showResult: "結果を表示",
+  sent: "送信済み",
+  sendingStep: "送信",
+  compressingStep: "圧縮",
+  storingStep: "保存",
+  tokenRefused: "アクセストークンが無効です",
+  waitingForConnection: "接続を待っています",
+  continueSending: "続行",
+  startedAgain: "もう一度開始しました",
   overallProgress: "すべてのアップロードの進行状況",
   reconnecting: "接続が切れました。再接続しています…",
   uploadsContinue: "アップロードは続行されます。",
@@ -123,6 +139,31 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
     NETWORK: "サーバーとの接続が切れました。",
   },
 
+  advice: {
+    UNSUPPORTED_TYPE: "破損しているか、対応していない形式の可能性があります。MP4またはJPEGで保存し直してみてください。",
+    UNREADABLE_MEDIA: "お使いの端末で再生できるか確認し、MP4またはJPEGで保存し直してみてください。",
+    TRANSCODE_ERROR: "もう一度試すか、先にMP4またはJPEGで保存してください。",
+    TOO_LARGE: "小さいファイルを選ぶか、先に圧縮してください。",
+    STORAGE_ERROR: "ファイルが原因ではありません。数分後にもう一度お試しください。",
+    DISK_FULL: "ファイルが原因ではありません。しばらくしてからもう一度お試しください。",
+    TIMEOUT: "もう一度試すか、短いファイルでお試しください。",
+    STALLED: "もう一度お試しください。",
+    WORKER_LOST: "ファイルが原因ではありません。もう一度お試しください。",
+    SOURCE_GONE: "ファイルをもう一度送信してください。",
+    INTERNAL: "繰り返し発生する場合は、アップロードIDを運営者にお知らせください。",
+  },
+
+  rowCounts: {
+    sending: format.plural({ other: "送信中#件" }),
+    compressing: format.plural({ other: "圧縮中#件" }),
+    storing: format.plural({ other: "保存中#件" }),
+    waiting: format.plural({ other: "待機中#件" }),
+    needsAction: format.plural({ other: "ファイルが必要#件" }),
+    done: format.plural({ other: "完了#件" }),
+    failed: format.plural({ other: "失敗#件" }),
+    cancelled: format.plural({ other: "キャンセル#件" }),
+  },
+
   insideSentence: (title) => title,
   ofTotal: (amount, total) => `${amount} / ${total}`,
   showMore: (count) => `さらに${format.number(count)}件を表示`,
@@ -139,8 +180,6 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
     `サーバーにファイル全体が届いていません。続けるには「${isolate(filename)}」をもう一度選択してください。`,
   confirmDelete: (filename) => `「${isolate(filename)}」とその結果を削除しますか？`,
   wrongFile: (size) => `別のファイルです。必要なファイルのサイズは${bytes(size)}です。`,
-  tooLarge: (size, limit) =>
-    `ファイルのサイズは${bytes(size)}です。このサーバーで受け付けるのは${bytes(limit)}までです。`,
   wrongForTemplate: (template, kind) =>
     `テンプレート「${template}」で受け付けるのは${kind === "video" ? "動画" : "画像"}のみです。`,
   dialogTitle({ total, active, completed, failed }) {
@@ -154,6 +193,18 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
     if (total === 1) return failed ? "失敗" : "終了";
     return `${uploads(total)}すべて終了${failed ? `、${uploads(failed)}が失敗` : ""}`;
   },
+  percentSent: (percent) => `${percent}送信済み`,
+  kept: (amount) => `${amount}を受信済み`,
+  retryIn: (time) => `${time}後に再試行`,
+  continueForRest: (percent, rest) => `${percent}が届いています。続行すると残りの${rest}を送信します。`,
+  chooseForRest: (percent, filename, rest) =>
+    `${percent}が届いています。「${isolate(filename)}」をもう一度選択すると、残りの${rest}を送信します。`,
+  deletingSoon: (filename) => `「${isolate(filename)}」とその結果はまもなく削除されます。`,
+  tooLong: (seconds, limit) => `ファイルの長さは${format.clock(seconds)}です。上限は${format.clock(limit)}です。`,
+  tooManyPixels: (pixels, limit) =>
+    `画像は${format.number(pixels / 1e6)}メガピクセルです。上限は${format.number(limit / 1e6)}メガピクセルです。`,
+  tooLarge: (size, limit) => `ファイルのサイズは${bytes(size)}です。上限は${format.limit(limit)}です。`,
+  cancellingSoon: format.plural({ other: "#件のアップロードはまもなくキャンセルされます。" }),
   smaller: (percent) => `${percent}縮小`,
   larger: (percent) => `${percent}増加`,
   sameSize: "ほぼ同じサイズ",
@@ -169,6 +220,29 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   announced: (filename, text) => `${filename}：${text}。`,
   announcedFailure: (filename, reason) => `${filename}：失敗。${reason}`,
   rejected: (filename, reason) => `${isolate(filename)}：アップロードされていません。${reason}`,
+
+  intake: {
+    chooseFolder: "フォルダーを選択",
+    takePhoto: "写真を撮る",
+    recordVideo: "動画を撮る",
+    skip: "スキップ",
+    sendAgain: "もう一度送信",
+    pastedPicture: (time) => `貼り付けた画像 ${time}`,
+    sendAgainQuestion: (filename) => `「${isolate(filename)}」はすでにリストにあります。もう一度送信しますか？`,
+    sendSeveralAgainQuestion: format.plural({ other: "#件のファイルはすでにリストにあります。もう一度送信しますか？" }),
+    hiddenFilesSkipped: (count, names) => `${hiddenFiles(count)}：${names}。`,
+    otherFilesSkipped: (count, names) => `${otherFiles(count)}：${names}。`,
+    moreNames: (count) => `ほか${format.number(count)}件`,
+    emptyFolder: (folder) => `フォルダー「${isolate(folder)}」にはファイルがありません。`,
+    folderTooLarge: (folder, limit) =>
+      `フォルダー「${isolate(folder)}」には${format.number(limit)}件を超えるファイルがあるため、送信されませんでした。数を減らして送信してください。`,
+    folderTooDeep: (folder, limit) =>
+      `フォルダー「${isolate(folder)}」は${format.number(limit)}階層より深いため、スキップされました。`,
+    unreadable: (name) => `「${isolate(name)}」を読み取れませんでした。`,
+    dropToSend: (count) => (count > 0 ? `ドロップすると${format.number(count)}件を送信します` : "ドロップして送信"),
+    accepted: (formats, limit) => `${formats}など · 1件${limit}まで`,
+    acceptedUpTo: (limit) => `${limit}までのすべてのファイル`,
+  },
 
   page: {
     heading: "動画や画像をアップロード",
@@ -186,12 +260,10 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
     offlineNote: "オフラインです。オンラインに戻ると、アップロードは自動的に再開されます。",
 
     token: "アクセストークン",
-    tokenHint: "このサーバーでは認証が必要です。トークンはこのタブでのみ保存されます。",
     useToken: "トークンを使用",
 
     newUploads: "新しいアップロード",
     fileTypes: "動画、画像、音声ファイル",
-    template: "用途",
 
     steps: "処理の手順",
     received: "受信と確認",
@@ -200,5 +272,25 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
 
     showHidden: (count) => `非表示の${format.number(count)}件を表示`,
     noLongerStored: format.plural({ other: "以前のアップロード#件は、サーバーに保存されていません。" }),
+
+    reference: "APIリファレンス",
+    admin: "管理ページ",
+    tokenMissing: "トークンが必要です",
+    tokenMissingNote: "このサーバーにはアクセストークンが必要です。続けるには下に入力してください。",
+    tokenRefused: "トークンが拒否されました",
+    tokenRefusedNote: "アクセストークンが無効です。確認するか、新しいトークンを入手してください。",
+    tokenHint: "トークンはこのタブでのみ保存されます。",
+    template: "用途",
+    templateTitle: ({ title, kind }) =>
+      ({ video: `${title}（動画のみ）`, image: `${title}（画像のみ）`, file: `${title}（すべてのファイル、変更せずに保存）` })[kind] ??
+      title,
+    builtInTemplates: { auto: "動画、画像、音声ファイル", "hero-video": "動画", image: "画像" },
+    notifyMe: "完了したら通知する",
+    notificationsOn: "アップロードが終わると通知されます。",
+    notificationsBlocked: "このブラウザーではこのページの通知がブロックされています。ブラウザーの設定で許可してください。",
+    titleActive: (percent) => `${percent} · Roomcast`,
+    titleEnded: (result) => `${result} · Roomcast`,
+    done: format.plural({ other: "完了#件" }),
+    failed: format.plural({ other: "失敗#件" }),
   },
 });

@@ -149,10 +149,11 @@ async def test_upload_prints_a_line_for_each_file_and_downloads_results(
     upload_id = first.out[0].split("\t")[1]
     watched = await run("watch", upload_id, server=server)
     assert watched.code == 0
-    assert watched.out[0].split("\t")[:2] == [upload_id, upload_id]
+    assert watched.out[0].split("\t")[:2] == [picture.name, upload_id]
     again = await run("upload", "--type", "image", "--download", str(tmp_path / "out"), str(picture), server=server)
     assert again.code == 0
     assert again.out == [f"{picture}\t{upload_id}\t{tmp_path / 'out' / picture.name}"], "it was not sent again"
+    assert "already there, not sent" in again.err[-1]
     element = (await api.get(upload_id)).body["element"]
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "out" / picture.name).iterdir()}
     assert sizes == {Path(output["key"]).name: output["size"] for output in element["outputs"]}
@@ -175,7 +176,7 @@ async def test_upload_shows_progress_bars_on_a_terminal(server: RunningServer, s
     assert "one [1].png" in screen
     assert "━" in screen
     assert "100 %" in screen
-    assert "2 of 2" in screen
+    assert "2 of 2 done" in screen
 
 
 def _read_all(terminal: int) -> str:
@@ -229,7 +230,7 @@ async def test_ctrl_c_cancels_only_files_that_have_not_arrived(
         assert (await api.get(arrived["uploadId"])).body["status"] == "compressing", "the other goes on"
         ended = await run("cancel", arrived["uploadId"], server=server)
         assert ended.code == 0
-        assert "CANCELLED" in ended.out[0]
+        assert "Cancelled." in ended.out[0]
     finally:
         fake.heal()
     shown = await run("status", arrived["uploadId"], sending["uploadId"], "--json", server=server)
@@ -238,7 +239,7 @@ async def test_ctrl_c_cancels_only_files_that_have_not_arrived(
     assert {arrived["uploadId"], sending["uploadId"]} <= {line.split("\t")[0] for line in listed.out}
     watched = await run("watch", arrived["uploadId"], server=server)
     assert (watched.code, watched.out) == (1, [])
-    assert "CANCELLED" in watched.err[-1]
+    assert "Cancelled." in watched.err[-1]
 
 
 async def test_status_needs_the_token_of_the_owner(server: RunningServer, api: Api) -> None:
@@ -246,7 +247,7 @@ async def test_status_needs_the_token_of_the_owner(server: RunningServer, api: A
     none, foreign, own = await asyncio.gather(
         *(run("status", upload_id, server=server, user=user) for user in (None, "eve", "ada"))
     )
-    assert (none.code, none.err) == (4, ["UNAUTHENTICATED: A token is required."])
+    assert (none.code, none.err) == (4, ["UNAUTHENTICATED: A token is needed. Pass --token or set ROOMCAST_TOKEN."])
     assert (foreign.code, foreign.err) == (4, ["FORBIDDEN: This upload belongs to another user."])
     assert (own.code, own.err) == (0, [])
 

@@ -23,7 +23,7 @@ from tests.unit.test_docs import verify_signature
 EXPECTED = {
     "admin": ('"queue":{"depth":',),
     "assembly": ('"ok":"ASSEMBLY_COMPLETED"',),
-    "command": ("results/holiday.mov", "done\t100"),
+    "command": ("results/holiday.mov", "completed\t100"),
     "curl": ('"uploadId":"upload_', '"uploads":[{"uploadId":'),
     "files": ("event: progress", '"progress_percentage":100.0'),
     "metrics": ("roomcast_queue_depth", "roomcast_listeners"),

@@ -15,7 +15,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from roomcast.errors import StorageError
 from roomcast.http import health
 from roomcast.http.health import Health
-from roomcast.ledger.contract import AdminPause
+from roomcast.ledger.administration import AdminPause
 from roomcast.runtime.tasks import Heartbeat, Heartbeats, start_background_task
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 from roomcast.errors import LeaseLost, RoomcastError
+from roomcast.ledger.administration import LogLine
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, IncompatibleSchema
 from roomcast.ledger.redis import progress_batcher, scripts
 from roomcast.ledger.redis.ledger import RedisLedger
@@ -242,6 +243,9 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     waiting = await queued(ledger, clock)
     await ledger.administration.pause("template", waiting.template, by="root")
     await ledger.administration.pauses()
+    await ledger.administration.add_log_lines([LogLine(waiting.id, 1.0, "info", "event", "p")])
+    assert (await ledger.administration.upload_history(waiting.id)).lines
+    assert await ledger.administration.history(since=0)
     not_started = await queued(ledger, clock, "bob")
     await ledger.request_cancel(not_started.id, CANCELLED)
     await ledger.administration.resume("template", waiting.template)

@@ -29,6 +29,8 @@ from roomcast.runtime.redis_lua import Scripts
 from tests.support.earlier_data import TABLES, read_all, write_redis_keys, write_sqlite_files
 from tests.support.redis_server import RunningRedis
 
+ADMINISTRATION = ("admin_pauses", "event_actors", "log_lines", "history")
+
 
 def later() -> float:
     """A time long after the data was made."""
@@ -54,7 +56,7 @@ async def test_the_two_sqlite_files_of_version_0_become_one_and_read_as_before(t
         assert connection.execute("PRAGMA user_version").fetchone() == (SQLITE_SCHEMA_VERSION,)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     records = {table for table, _ in TABLES.values()} | set(ADDED_RECORD_TABLES)
-    assert tables == {"uploads", "events", "owners", "deployment", "unreadable_records", "admin_pauses"} | records
+    assert tables == {"uploads", "events", "owners", "deployment", "unreadable_records", *ADMINISTRATION} | records
 
 
 async def test_work_goes_on_after_a_migration(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from roomcast.runtime.redis_lua import Call, Scripts
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, cleanup_due_at, decode
 
+_LOGS = ("upload:", "events:", "lines:")
 _UNLISTED = {"queue-moved-lately", "schema"}
 
 _READ = {b"hash": "HGETALL", b"set": "SMEMBERS", b"zset": "ZRANGE"}
@@ -28,17 +29,18 @@ class RedisLists:
         self.cleaned: set[str] = set()
 
     async def names(self) -> set[str]:
-        """The names of the ledger's keys, all in one hash slot."""
+        """The names of the ledger's keys, all in one hash slot, without those of the history, which expire."""
         keys: Any = await self._client.keys(f"{self._base}*")
         assert len({key_slot(key) for key in keys}) <= 1
-        return {key.decode().removeprefix(self._base) for key in keys} - _UNLISTED
+        names = {key.decode().removeprefix(self._base) for key in keys} - _UNLISTED
+        return {name for name in names if not name.startswith("history:")}
 
     async def check(self) -> None:
         """There are exactly the keys that there should be, with exactly the members that they should have."""
         names = await self.names()
         uploads = {name.partition(":")[2]: await self._read(name) for name in names if name.startswith("upload:")}
         served = dict(await self._read("served")) if "served" in names else {}
-        found = {name: await self._read(name) for name in names if not name.startswith(("upload:", "events:"))}
+        found = {name: await self._read(name) for name in names if not name.startswith(_LOGS)}
         found.pop("served", None)
         pauses = found.pop("pauses", {})
         assert {name: set(members) for name, members in found.items()} == _expected(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from roomcast.cli import formatting
+from roomcast.cli import commands, formatting
 from roomcast.cli.commands import app
 from roomcast.cli.doctor.checks import check_report
 from roomcast.cli.doctor.findings import ADVICE, Diagnosis, Finding, Misconfiguration, merged
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for, exit_code_for_all
 from roomcast.cli.output import LineDisplay
-from roomcast.client.errors import NETWORK
+from roomcast.cli.table import age, shortened, status_lines
+from roomcast.client.errors import NETWORK, ClientError
 from roomcast.errors import Code
 from typer.testing import CliRunner
 from yarl import URL
@@ -47,9 +48,9 @@ def state(**known: Any) -> Any:
         ({"stage": "receiving"}, "50 % sent (2.0 of 4.0 MB)"),
         ({"stage": "receiving", "bytesReceived": 0, "bytesExpected": None}, "sending (0 of 0 B)"),
         ({"stage": "receiving", "bytesReceived": 900}, "0 % sent (900 B of 4.0 MB)"),
-        ({"stage": "queued", "queuePosition": 3}, "5 % queued (number 3 in the queue)"),
+        ({"stage": "queued", "queuePosition": 3}, "5 % waiting for a worker (3rd in the queue)"),
         ({"stage": "compressing", "speed": 2.34, "eta": 67.0}, "5 % compressing (2.3×, about 1 min left)"),
-        ({"stage": "storing"}, "5 % storing"),
+        ({"stage": "storing"}, "5 % storing the result"),
     ],
 )
 def test_line_shows_the_state(known: dict[str, Any], line: str) -> None:
@@ -111,12 +112,12 @@ def test_diagnosis_names_the_setting_of_each_proxy_and_counts() -> None:
     body, socket = merged(findings)
     assert body.evidence == "A body of 1.5 MiB was answered with 413. A body of 2 GiB was answered with 413."
     lines = list(
-        formatting.diagnosis(Diagnosis("https://films.example.com", [body, socket], ["CORS was not checked."]))
+        formatting.diagnosis_lines(Diagnosis("https://films.example.com", [body, socket], ["CORS was not checked."]))
     )
     assert lines[0].startswith("body_limited: A body of 1.5 MiB was answered with 413.")
     assert lines[1] == "    nginx:   Set `client_max_body_size 0`."
     assert lines[-2:] == ["CORS was not checked.", "2 settings are wrong."]
-    assert list(formatting.diagnosis(Diagnosis("", [], []))) == ["Nothing is wrong."]
+    assert list(formatting.diagnosis_lines(Diagnosis("", [], []))) == ["Nothing is wrong."]
     assert socket.to_json()["code"] == "websocket_blocked"
 
 
@@ -188,3 +189,117 @@ def test_argument_that_cannot_be_right_is_a_sentence_without_a_request(
     ended = CliRunner().invoke(app, arguments)
     assert ended.exit_code == exit_code
     assert printed in ended.output
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "next"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (4, "4th"),
+        (11, "11th"),
+        (13, "13th"),
+        (22, "22nd"),
+        (112, "112th"),
+        (121, "121st"),
+    ],
+)
+def test_place_in_the_queue_is_an_ordinal_as_in_the_page(number: int, text: str) -> None:
+    assert formatting.queue_position(number) == f"{text} in the queue"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ClientError("CANCELLED", "Cancelled."), "Cancelled."),
+        (ClientError("NOT_FOUND", "There is no such upload."), "NOT_FOUND: There is no such upload."),
+        (
+            ClientError("MALFORMED", "There is no template of that name.", details={"templates": ["auto", "image"]}),
+            "MALFORMED: There is no template of that name. There are: auto, image.",
+        ),
+        (ClientError("UNAUTHENTICATED", "The token is not valid."), "UNAUTHENTICATED: The token is not valid."),
+    ],
+)
+def test_problem_is_one_line_with_what_helps(error: ClientError, text: str) -> None:
+    assert formatting.problem(error) == text
+
+
+def test_problem_of_a_request_without_a_token_names_the_option() -> None:
+    error = ClientError("UNAUTHENTICATED", "A token is required.")
+    error.anonymous = True
+    assert formatting.problem(error) == "UNAUTHENTICATED: A token is needed. Pass --token or set ROOMCAST_TOKEN."
+
+
+LONG = "This is not a video, an image or sound that can be processed."
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
+
+
+def listed(name: str, **known: Any) -> Any:
+    shown = state(uploadId=f"upload_{'0' * 32}", filename=name, status="compressing", stage="compressing", **known)
+    return {"updatedAt": "2026-03-01T11:57:00.000Z", **shown}
+
+
+LISTED = [
+    listed("holiday in the mountains, the second week, part 2.mov", progress=52.0, speed=1.4, eta=75.0),
+    {**listed("ليلة.mp4", progress=20.0, queuePosition=2), "stage": "queued", "status": "starting"},
+    {
+        **listed("broken.png", progress=35.0, error={"code": "UNREADABLE_MEDIA", "message": LONG, "retryable": False}),
+        "stage": "failed",
+        "status": "error",
+    },
+]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 119, 120, 200])
+def test_status_fits_the_terminal_and_loses_nothing_on_a_narrow_one(width: int) -> None:
+    lines = list(status_lines(LISTED, width, NOW))
+    assert max(map(len, lines)) <= max(width, 40)
+    text = "\n".join(lines)
+    assert text.count(f"upload_{'0' * 32}") == 3, "an id can be copied"
+    assert text.count("3 min") == 3
+    assert ".mov" in text
+    assert "2nd in the queue" in text
+    assert LONG.replace(" ", "") in text.replace("\n", "").replace(" ", "")
+    if width >= 120:
+        assert lines[0].split() == ["ID", "FILE", "STAGE", "%", "AGE"]
+        assert {line.index("3 min") for line in lines if "3 min" in line} == {lines[0].rindex("AGE")}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (7300, "2 h"), (200_000, "2 d")],
+)
+def test_age_has_one_unit(seconds: float, text: str) -> None:
+    assert age(listed("a.mov"), NOW - 180 + seconds) == text
+
+
+@pytest.mark.parametrize(("text", "length", "shown"), [("a.mov", 5, "a.mov"), ("abcdefghij.mov", 10, "abcde….mov")])
+def test_long_name_is_shortened_in_its_middle(text: str, length: int, shown: str) -> None:
+    assert shortened(text, length) == shown
+
+
+def test_help_names_no_types_of_flags_and_arguments() -> None:
+    for arguments in (["--help"], ["upload", "--help"], ["status", "--help"]):
+        text = CliRunner().invoke(app, arguments).output
+        assert "<bool>" not in text
+        assert "<list" not in text
+        assert "--server" in text
+
+
+def test_server_and_token_may_precede_the_command_which_may_have_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str, str | None]] = []
+
+    def run(server: str, token: str | None, *_: object) -> None:
+        called.append((server, token))
+
+    monkeypatch.setattr(commands, "_run", run)
+    monkeypatch.setenv("ROOMCAST_URL", "http://of.environment")
+    monkeypatch.setenv("ROOMCAST_TOKEN", "of-environment")
+    for arguments in (
+        ["status"],
+        ["--server", "http://first", "--token", "one", "status", "--token", "two"],
+        ["status", "--server", "http://second"],
+    ):
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert called == [("http://of.environment", "of-environment"), ("http://first", "two"), ("http://second", "one")]

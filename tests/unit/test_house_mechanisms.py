@@ -49,6 +49,7 @@ def test_mechanism_has_one_home(finds: Callable[[ast.AST], bool], home: str) -> 
 
 BY_ANOTHER_CLOCK = {
     "server/roomcast/auth/tokens.py": "dates a token, which any server may check",
+    "server/roomcast/cli/commands.py": "shows how long ago an upload has changed",
     "server/roomcast/cli/doctor/diagnosis.py": "compares this machine's clock with the server's",
     "server/roomcast/extensions/auth_url.py": "compares with the expiry of a token, which its issuer's clock set",
     "server/roomcast/http/diagnostics/routes.py": "answers what this machine's clock says",

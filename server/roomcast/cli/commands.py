@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shutil
+import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from roomcast.cli import formatting
-from roomcast.cli.doctor.diagnosis import MAX_WAIT_SECONDS, WAIT_SECONDS, diagnose
+from roomcast.cli.doctor.findings import MAX_WAIT_SECONDS, WAIT_SECONDS
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for
-from roomcast.cli.output import open_display, print_error, print_json, print_line
+from roomcast.cli.help import PlainCommand, PlainGroup
+from roomcast.cli.printing import print_error, print_json, print_line
 from roomcast.cli.processes import PROCESSES, exec_module
-from roomcast.cli.sources import shared_results, upload_sources
-from roomcast.cli.upload import UploadCommand, result_url, watch
-from roomcast.client.client import Client
 from roomcast.client.errors import ClientError
 from roomcast.errors import InvalidMetadata
-from roomcast.uploads.metadata import parse_metadata
 
-if TYPE_CHECKING:  # it imports pydantic
+if TYPE_CHECKING:  # they take long to import, and most commands need few of them
+    from roomcast.client.client import Client
     from roomcast.services.backup import BackupSummary
     from roomcast.uploads.messages import Message
 
-_NEWEST = 50
+_NEWEST = 20
+_SERVER_VARIABLE, _TOKEN_VARIABLE = "ROOMCAST_URL", "ROOMCAST_TOKEN"
 
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -47,12 +47,12 @@ def _printable(token: str | None) -> str | None:
     return token
 
 
-Server = Annotated[str, typer.Option("--server", envvar="ROOMCAST_URL", metavar="URL", help="The server's address.")]
+Server = Annotated[str, typer.Option("--server", envvar=_SERVER_VARIABLE, metavar="URL", help="The server's address.")]
 Token = Annotated[
     str | None,
     typer.Option(
         "--token",
-        envvar="ROOMCAST_TOKEN",
+        envvar=_TOKEN_VARIABLE,
         metavar="TOKEN",
         callback=_printable,
         help="The bearer token, if the server requires one.",
@@ -75,23 +75,34 @@ def options(
     _: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    server: Annotated[
+        str | None, typer.Option("--server", metavar="URL", help="The server's address, for all commands.")
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option("--token", metavar="TOKEN", callback=_printable, help="The bearer token, for all commands."),
+    ] = None,
 ) -> None:
     """Upload videos and images, watch their progress and get the results."""
+    # The options of a command are read from here, unless they are given to the command itself.
+    for variable, value in ((_SERVER_VARIABLE, server), (_TOKEN_VARIABLE, token)):
+        if value is not None:
+            os.environ[variable] = value
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def serve() -> None:
     """Run the web process. Settings are environment variables. `python -m roomcast` does the same."""
     exec_module(PROCESSES["serve"])
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def worker() -> None:
     """Run a worker process. Settings are environment variables. `python -m roomcast_workers` does the same."""
     exec_module(PROCESSES["worker"])
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def backup(
     destination: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty directory.")],
 ) -> None:
@@ -107,7 +118,7 @@ def backup(
     print_line(f"Backed up {summary.uploads} uploads and {summary.files} files to {destination}.")
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 def restore(source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup.")]) -> None:
     """Restore a backup into the data directory, `ROOMCAST_DATA`, which must be empty. No server may be running."""
     from roomcast.services.backup import restore_backup  # noqa: PLC0415
@@ -122,7 +133,7 @@ def restore(source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup
     print_line(f"Restored {summary.uploads} uploads and {summary.files} files to {data[0]}.")
 
 
-@app.command(name="token")
+@app.command("token", cls=PlainCommand)
 def print_token(
     user: Annotated[str, typer.Argument(metavar="USER", help="The user id.")],
     admin: Annotated[bool, typer.Option("--admin", help="For an admin.")] = False,
@@ -140,7 +151,7 @@ def print_token(
         raise typer.Exit(ExitCode.FAILED) from None
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=PlainCommand, epilog=EPILOG)
 def upload(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILES", help="Videos and images, folders of them, or - for standard input.")
@@ -169,6 +180,11 @@ def upload(
     """
     if not name or name in (".", "..") or "/" in name:
         raise typer.BadParameter("It is no file name.", param_hint="--name")
+    from roomcast.cli.output import open_display  # noqa: PLC0415
+    from roomcast.cli.sources import shared_results, upload_sources  # noqa: PLC0415
+    from roomcast.cli.upload import UploadCommand  # noqa: PLC0415
+    from roomcast.uploads.metadata import parse_metadata  # noqa: PLC0415
+
     try:
         attached = parse_metadata(metadata) if metadata else None
     except InvalidMetadata as error:
@@ -194,9 +210,11 @@ def upload(
         _run(server, token, as_json, send)
 
 
-@app.command("watch", epilog=EPILOG)
+@app.command("watch", cls=PlainCommand, epilog=EPILOG)
 def watch_one(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Show the progress of an upload until it ends. Ctrl-C does not cancel it."""
+    from roomcast.cli.output import open_display  # noqa: PLC0415
+    from roomcast.cli.upload import watch  # noqa: PLC0415
 
     async def follow(client: Client) -> ExitCode:
         with open_display(as_json=as_json) as display:
@@ -205,7 +223,7 @@ def watch_one(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None
     _run(server, token, as_json, follow)
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=PlainCommand, epilog=EPILOG)
 def cancel(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Cancel an upload and wait until its work has stopped."""
 
@@ -216,7 +234,7 @@ def cancel(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, a
     _run(server, token, as_json, cancel_upload)
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=PlainCommand, epilog=EPILOG)
 def retry(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Start a failed or cancelled upload again. If its stage is then "sending", send the file again with `upload`."""
 
@@ -227,7 +245,7 @@ def retry(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as
     _run(server, token, as_json, retry_upload)
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=PlainCommand, epilog=EPILOG)
 def delete(upload_ids: _UploadIds, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Delete uploads with their results and sources. One that has not ended is cancelled first."""
 
@@ -245,7 +263,7 @@ def delete(upload_ids: _UploadIds, server: Server = _LOCAL, token: Token = None,
     _run(server, token, as_json, delete_uploads)
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=PlainCommand, epilog=EPILOG)
 def link(
     upload_id: _UploadId,
     scope: Annotated[
@@ -287,9 +305,10 @@ def _print_link(entry: Mapping[str, Any], line: str, as_json: bool) -> None:
         print_line(line)
 
 
-@app.command("open", epilog=EPILOG)
+@app.command("open", cls=PlainCommand, epilog=EPILOG)
 def open_result(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Open the result of an upload in a browser, and print its address."""
+    from roomcast.cli.upload import result_url  # noqa: PLC0415
 
     async def open_in_browser(client: Client) -> ExitCode:
         url = result_url(await client.state(upload_id))
@@ -303,12 +322,14 @@ def open_result(upload_id: _UploadId, server: Server = _LOCAL, token: Token = No
     _run(server, token, as_json, open_in_browser)
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=PlainCommand, epilog=EPILOG)
 def status(
     upload_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="IDS", help=f"The ids. Without them, your {_NEWEST} newest uploads."),
+        typer.Argument(metavar="IDS", help="The ids. Without them, your newest uploads."),
     ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="How many of the newest uploads.")] = _NEWEST,
+    every: Annotated[bool, typer.Option("--all", help="All uploads, instead of the newest.")] = False,
     server: Server = _LOCAL,
     token: Token = None,
     as_json: AsJson = False,
@@ -322,7 +343,7 @@ def status(
             states = []
             async for state in client.list():
                 states.append(state)
-                if len(states) == _NEWEST:
+                if len(states) == limit and not every:
                     break
         _show_states(states, as_json)
         return ExitCode.COMPLETED
@@ -330,7 +351,7 @@ def status(
     _run(server, token, as_json, get_states)
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=PlainCommand, epilog=EPILOG)
 def doctor(
     url: Annotated[str, typer.Argument(metavar="URL", help="The address that clients call.")],
     token: Token = None,
@@ -347,6 +368,9 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Find out which settings of a proxy break uploads, sockets, streams or downloads. It creates no uploads."""
+    from roomcast.cli.doctor.diagnosis import diagnose  # noqa: PLC0415
+    from roomcast.cli.formatting import diagnosis_lines  # noqa: PLC0415
+
     if origin is not None and not re.fullmatch(r"https?://[^\s/?#@]+", origin):
         raise typer.BadParameter("It must be an origin such as https://shop.example.", param_hint="--origin")
     try:
@@ -359,7 +383,7 @@ def doctor(
     if as_json:
         print_json(diagnosis.to_json())
     else:
-        for line in formatting.diagnosis(diagnosis):
+        for line in diagnosis_lines(diagnosis):
             print_line(line)
     raise typer.Exit(ExitCode.FAILED if diagnosis.findings else ExitCode.COMPLETED)
 
@@ -381,6 +405,7 @@ def _maintain(work: Callable[[Path], BackupSummary]) -> BackupSummary:
 
 def _run(server: str, token: str | None, as_json: bool, call: Callable[[Client], Awaitable[ExitCode]]) -> NoReturn:
     """Run `call` with a client, and exit with its exit code. An error is printed in one line."""
+    from roomcast.client.client import Client  # noqa: PLC0415
 
     try:
         client = Client(server, token=token)
@@ -402,25 +427,24 @@ def _run(server: str, token: str | None, as_json: bool, call: Callable[[Client],
 
 
 def _print_failure(error: ClientError, as_json: bool) -> None:
+    from roomcast.cli.formatting import problem  # noqa: PLC0415
+
     if as_json:
         print_json({"error": error.to_json()})
     else:
-        print_error(str(error))
+        print_error(problem(error))
 
 
 def _show_states(states: list[Message], as_json: bool) -> None:
+    from roomcast.cli.table import cells, status_lines  # noqa: PLC0415
+
+    now = time.time()
     if as_json:
         for state in states:
             print_json(state)
-        return
-    console = Console(highlight=False)
-    if not console.is_terminal:
+    elif sys.stdout.isatty():
+        for line in status_lines(states, shutil.get_terminal_size().columns, now):
+            print_line(line)
+    else:
         for state in states:
-            print_line("\t".join(formatting.row(state)))
-        return
-    table = Table("ID", "FILE", "STAGE", "%", "", box=None, pad_edge=False, header_style="bold")
-    for column, width in zip(table.columns, (39, 12, 11, 3, 0), strict=True):
-        column.min_width, column.overflow = width, "fold"
-    for state in states:
-        table.add_row(*map(Text, formatting.row(state)))
-    console.print(table)
+            print_line("\t".join(cells(state, now)))

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from roomcast.cli.doctor.findings import Diagnosis
-from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.errors import Code
+from roomcast.uploads.lifecycle import Stage
 
-if TYPE_CHECKING:  # it imports pydantic
+if TYPE_CHECKING:  # they take long to import
+    from roomcast.cli.doctor.findings import Diagnosis
+    from roomcast.client.errors import ClientError
     from roomcast.uploads.messages import Message
 
 
@@ -18,6 +20,18 @@ class Speed(NamedTuple):
 
     bytes_per_second: float
     seconds_left: float
+
+
+_STAGES = {
+    Stage.QUEUED: "waiting for a worker",
+    Stage.FETCHING: "fetching the file",
+    Stage.PROBING: "analyzing the file",
+    Stage.THUMBNAILS: "creating previews",
+    Stage.STORING: "storing the result",
+    Stage.CLEANING: "removing temporary files",
+    Stage.DONE: "completed",
+}
+"""The titles of stages that are not their names, as the page has them."""
 
 
 def size(count: float) -> str:
@@ -42,7 +56,7 @@ def remaining(seconds: float) -> str:
 def stage(state: Message) -> str:
     """Return the stage as the sender sees it: `78 % sent`."""
     if state["stage"] != Stage.RECEIVING:
-        return state["stage"]
+        return _STAGES.get(state["stage"], state["stage"])
     expected = state["bytesExpected"]
     return f"{100 * state['bytesReceived'] // expected} % sent" if expected else "sending"
 
@@ -57,12 +71,32 @@ def detail(state: Message, *, speed: Speed | None = None) -> str:
         if speed:
             facts += [f"{size(speed.bytes_per_second)}/s", remaining(speed.seconds_left)]
     if state["queuePosition"]:
-        facts.append(f"number {state['queuePosition']} in the queue")
+        facts.append(queue_position(state["queuePosition"]))
     if state["speed"]:
         facts.append(f"{state['speed']:.1f}×")
     if state["eta"]:
         facts.append(remaining(state["eta"]))
     return ", ".join(facts)
+
+
+def queue_position(number: int) -> str:
+    """Format a place in the queue: `next in the queue`, `22nd in the queue`."""
+    if number <= 1:
+        return "next in the queue"
+    ending = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending} in the queue"
+
+
+def problem(error: ClientError) -> str:
+    """Format an error in one line: its code, its sentence, and what to do. A cancellation is its sentence alone, which
+    has the same word."""
+    if error.code == Code.CANCELLED:
+        return error.message
+    if error.code == Code.UNAUTHENTICATED and error.anonymous:
+        return f"{error.code}: A token is needed. Pass --token or set ROOMCAST_TOKEN."
+    templates = (error.details or {}).get("templates")
+    names = f" There are: {', '.join(map(str, templates))}." if isinstance(templates, list) else ""
+    return f"{error.code}: {error.message}{names}"
 
 
 def line(state: Message, *, speed: Speed | None = None) -> str:
@@ -91,15 +125,7 @@ def moment(time: str, now: datetime) -> str:
     return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M}"
 
 
-def row(state: Message) -> tuple[str, str, str, str, str]:
-    """Return the cells of a table: id, file, stage, percent, and details or the error."""
-    more = detail(state)
-    if state["status"] == Status.ERROR:
-        more = f"{state['error']['code']}: {state['error']['message']}"
-    return state["uploadId"], state["filename"], stage(state), f"{state['progress']:.0f}", more
-
-
-def diagnosis(found: Diagnosis) -> Iterator[str]:
+def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
     """Yield the lines that say what is wrong on the way to a server, and how to correct it."""
     for finding in found.findings:
         advice = finding.advice

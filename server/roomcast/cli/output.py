@@ -5,14 +5,11 @@ Progress and errors go to stderr and results to stdout. With JSON everything goe
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,9 +18,12 @@ from rich.table import Column
 from rich.text import Text
 
 from roomcast.cli import formatting
+from roomcast.cli.printing import print_error, print_json, print_line
+from roomcast.cli.table import shortened
 from roomcast.client.client import is_terminal
 from roomcast.client.errors import ClientError
 from roomcast.client.transfer_rate import TransferRate
+from roomcast.errors import Code
 from roomcast.uploads.lifecycle import Stage
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -33,6 +33,7 @@ _LINE_EVERY_PERCENT = 20.0
 """The stage progress between two lines."""
 
 _MAX_NAME_LENGTH = 24
+_ALREADY_THERE = "already there, not sent"
 
 
 class Display(Protocol):
@@ -50,8 +51,9 @@ class Display(Protocol):
     def state(self, name: str, state: Message) -> None:
         """Show a new state."""
 
-    def result(self, name: str, state: Message, location: str) -> None:
-        """Show a success. `location` is the URL or the folder of the result, or empty."""
+    def result(self, name: str, state: Message, location: str, *, existed: bool = False) -> None:
+        """Show a success. `location` is the URL or the folder of the result, or empty. With `existed`, the server had
+        the upload already."""
 
     def problem(self, name: str, error: ClientError) -> None:
         """Show a failure."""
@@ -75,7 +77,7 @@ class JsonDisplay:
     def state(self, name: str, state: Message) -> None:
         print_json({"file": name, **state})
 
-    def result(self, name: str, state: Message, location: str) -> None:
+    def result(self, name: str, state: Message, location: str, *, existed: bool = False) -> None:
         pass  # the last state has it
 
     def problem(self, name: str, error: ClientError) -> None:
@@ -118,12 +120,12 @@ class LineDisplay:
         if not is_terminal(state):
             self.note(f"{name}: {formatting.line(state, speed=speed)}")
 
-    def result(self, name: str, state: Message, location: str) -> None:
-        self.note(f"{name}: done, {formatting.result(state)}")
+    def result(self, name: str, state: Message, location: str, *, existed: bool = False) -> None:
+        self.note(f"{name}: {_ALREADY_THERE if existed else 'done'}, {formatting.result(state)}")
         self._add_result(name, state, location)
 
     def problem(self, name: str, error: ClientError) -> None:
-        self.note(f"{name}: {error}")
+        self.note(f"{name}: {formatting.problem(error)}")
 
     def note(self, text: str) -> None:
         print_error(text)
@@ -161,7 +163,7 @@ class BarDisplay(LineDisplay):
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._ended = 0
+        self._ended = self._failed = 0
         self._overall = self._add("All files") if several else None
 
     def __enter__(self) -> Self:
@@ -185,20 +187,21 @@ class BarDisplay(LineDisplay):
         )
         self._update_overall()
 
-    def result(self, name: str, state: Message, location: str) -> None:
+    def result(self, name: str, state: Message, location: str, *, existed: bool = False) -> None:
         self._add_result(name, state, location)
-        self._end(name, "[green]done", formatting.result(state))
+        self._progress.update(self._tasks[name], completed=100)
+        self._end(name, f"[green]{_ALREADY_THERE if existed else 'done'}", formatting.result(state))
 
     def problem(self, name: str, error: ClientError) -> None:
-        self._end(name, "[red]failed", error.code)
+        self._failed += 1
+        self._end(name, "[red]failed" if error.code != Code.CANCELLED else "cancelled", error.code)
         super().problem(name, error)
 
     def note(self, text: str) -> None:
         self._console.print(Text(text))
 
     def _add(self, name: str) -> TaskID:
-        label = name if len(name) <= _MAX_NAME_LENGTH else f"…{name[1 - _MAX_NAME_LENGTH :]}"
-        return self._progress.add_task(escape(label), total=100, stage="", detail="")
+        return self._progress.add_task(escape(shortened(name, _MAX_NAME_LENGTH)), total=100, stage="", detail="")
 
     def _end(self, name: str, stage: str, detail: str) -> None:
         self._ended += 1
@@ -209,8 +212,11 @@ class BarDisplay(LineDisplay):
         if self._overall is None:
             return
         bars = [task for task in self._progress.tasks if task.id != self._overall]
-        done = sum(task.completed for task in bars) / len(bars)
-        self._progress.update(self._overall, completed=done, stage=f"{self._ended} of {len(bars)}")
+        if self._ended < len(bars):
+            done, text = sum(task.completed for task in bars) / len(bars), f"{self._ended} of {len(bars)} done"
+        else:  # a file that has failed is done with, too
+            done, text = 100.0, f"{self._ended - self._failed} of {len(bars)} done"
+        self._progress.update(self._overall, completed=done, stage=text)
 
 
 def open_display(*, as_json: bool, several: bool = False) -> Display:
@@ -219,19 +225,3 @@ def open_display(*, as_json: bool, several: bool = False) -> Display:
         return JsonDisplay()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     return BarDisplay(console, several=several) if console.is_terminal else LineDisplay()
-
-
-def print_line(line: str) -> None:
-    """Print a line of the result to stdout."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def print_json(body: Mapping[str, Any]) -> None:
-    print_line(json.dumps(body, ensure_ascii=False))
-
-
-def print_error(line: str) -> None:
-    """Print a line to stderr."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()

@@ -64,7 +64,11 @@ class UploadCommand:
     async def _send(self, source: UploadSource) -> None:
         name = source.label
 
+        sent = False
+
         def report(state: Message) -> None:
+            nonlocal sent
+            sent = sent or state["stage"] == Stage.RECEIVING
             self._states[name] = state
             self._display.state(name, state)
 
@@ -74,7 +78,7 @@ class UploadCommand:
         location = _main_url(state)
         if self._download:
             location = str(await self._fetch(state["element"], self._download / source.results))
-        self._display.result(name, state, location)
+        self._display.result(name, state, location, existed=not sent)
 
     async def _fetch(self, element: Element, folder: Path) -> Path:
         """Download the outputs that are single files. HLS consists of many, and is played from the server."""
@@ -102,12 +106,18 @@ class UploadCommand:
 async def watch(client: Client, display: Display, upload_id: str) -> ExitCode:
     """Show the progress of an upload until it ends, and return the exit code."""
 
-    async def follow() -> None:
-        state = await client.follow(upload_id, lambda state: display.state(upload_id, state))
-        display.result(upload_id, state, _main_url(state))
+    async def follow(name: str) -> None:
+        state = await client.follow(upload_id, lambda state: display.state(name, state))
+        display.result(name, state, _main_url(state))
 
-    display.begin(upload_id)
-    return await exit_code_of(display, upload_id, follow())
+    try:
+        name = (await client.state(upload_id))["filename"]
+    except ClientError as error:
+        display.begin(upload_id)
+        display.problem(upload_id, error)
+        return exit_code_for(error.code)
+    display.begin(name)
+    return await exit_code_of(display, name, follow(name))
 
 
 async def exit_code_of(display: Display, name: str, work: Coroutine[Any, Any, None]) -> ExitCode:

@@ -35,6 +35,7 @@ class ClientError(Exception):
 
     `code` is one of the server's stable codes, `NETWORK` or `LOCAL_FILE`. `message` is a sentence for a person.
     `retryable` is whether the same call may succeed later. `status` is the HTTP status, or None without a response.
+    `anonymous` is whether the request had no token.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ClientError(Exception):
         self.retryable = retryable
         self.status = status
         self.details = details
+        self.anonymous = False
 
     def to_json(self) -> dict[str, Any]:
         return {"code": self.code, "message": self.message, "retryable": self.retryable}

@@ -72,7 +72,9 @@ class HttpConnection:
             async with self._session.request(method, url, **rest) as response:
                 self._connected = True
                 if not response.ok:
-                    raise error_from_response(response.status, await _read_json(response))
+                    error = error_from_response(response.status, await _read_json(response))
+                    error.anonymous = not self._headers
+                    raise error
                 yield response
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             raise self._unreachable(error) from error

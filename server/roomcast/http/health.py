@@ -13,7 +13,7 @@ from aiohttp import web
 from roomcast.http.operations import Operation, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
 from roomcast.http.schema import Liveness, Readiness, SandboxInfo
-from roomcast.ledger.contract import pause_warnings
+from roomcast.ledger.administration import pause_warnings
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import Heartbeats, run_check
 from roomcast.services.backends import Backends

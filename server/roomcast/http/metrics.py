@@ -18,7 +18,8 @@ from roomcast.errors import Forbidden, RoomcastError
 from roomcast.fanout.send_queue import SendStats
 from roomcast.http.operations import Operation, ResponseSpec, RouteGroup, Tag
 from roomcast.http.responses import VIEWER
-from roomcast.ledger.contract import Ledger, PauseTarget
+from roomcast.ledger.administration import PauseTarget
+from roomcast.ledger.contract import Ledger
 from roomcast.runtime.clocks import unix_time
 from roomcast.services.authentication import Authenticator
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from roomcast.errors import StorageError, TooMany, WrongState
+from roomcast.ledger.administration import Administration
 from roomcast.uploads.lifecycle import TABLE, Stage, Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import ApplicationEvent, Change, Tick, Upload
+from roomcast.uploads.model import Actor, ApplicationEvent, Change, Tick, Upload
 
 CLEANUP_SECONDS = 60.0
 """For how long a cleanup is claimed. Whoever claims it must stop before."""
@@ -210,26 +211,6 @@ class LeasedUpload:
         return cls(upload, holder, int(since) / 1000, expires_at)
 
 
-PauseTarget = Literal["template", "worker"]
-
-EVERY_WORKER = "*"
-"""The name of the pause of all worker processes, also of those that start later."""
-
-
-@dataclass(frozen=True)
-class AdminPause:
-    """A pause that an administrator has ordered, of a template or of a worker process (or `EVERY_WORKER`).
-
-    `by` is the administrator's user id, and `since` a Unix time. `uploads` counts those that wait because of it.
-    """
-
-    target: PauseTarget
-    name: str
-    by: str
-    since: float
-    uploads: int = 0
-
-
 @dataclass(frozen=True)
 class QueueStats:
     """Counts of all uploads.
@@ -328,11 +309,13 @@ class UploadLog(Protocol):
     async def request_cancel(self, upload_id: str, change: Change) -> Upload:
         """Cancel the upload with `change` if it has no lease; otherwise set the flag that its holder's renewal returns.
 
+        The event of the cancellation has the actor of `change`, whoever writes it.
+
         Cancelling a cancelled upload changes nothing. Raise `WrongState` if it is done or failed.
         """
 
-    async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
-        """Start a failed or cancelled upload over: queued, or receiving if its source is gone.
+    async def reopen(self, upload_id: str, *, source_stored: bool, actor: Actor | None = None) -> Upload:
+        """Start a failed or cancelled upload over, for `actor`: queued, or receiving if its source is gone.
 
         Raise `CleanupInProgress` while its cleanup is claimed: the new attempt's results could be deleted.
         """
@@ -424,38 +407,6 @@ class ChangeFeed(Protocol):
 
     def connected(self) -> bool:
         """Return whether notifications arrive at the moment."""
-
-
-class Administration(Protocol):
-    """What administrators read and order. It survives restarts, and is the same for all processes."""
-
-    async def pause(self, target: PauseTarget, name: str, *, by: str) -> None:
-        """Pause a template, whose queued uploads leave the queue, or a worker process, which finishes what it does.
-
-        What is paused already stays as it is.
-        """
-
-    async def resume(self, target: PauseTarget, name: str) -> None:
-        """End a pause. The uploads of a template are queued again as if they had never left the queue."""
-
-    async def pauses(self) -> list[AdminPause]:
-        """Return the pauses, sorted by target and name."""
-
-    async def is_paused(self, worker: str) -> bool:
-        """Return whether a worker process is paused, by its own name or with all."""
-
-
-def pause_warnings(pauses: Sequence[AdminPause], worker: str) -> list[str]:
-    """Return a sentence for each pause of a template, and for those of a worker process."""
-    workers = {
-        EVERY_WORKER: "An administrator has paused all workers.",
-        worker: "An administrator has paused the workers of this process.",
-    }
-    return [
-        workers[one.name] if one.target == "worker" else f"An administrator has paused the template {one.name!r}."
-        for one in pauses
-        if one.target == "template" or one.name in workers
-    ]
 
 
 class Ledger(UploadLog, WorkQueue, ChangeFeed, Protocol):

@@ -25,6 +25,7 @@ from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.errors import StorageError, StorageRefused
 from roomcast.ledger.contract import Ledger
+from roomcast.ledger.log_lines import stored_log_lines
 from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
@@ -62,6 +63,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         media, resumable, direct = await _open_media(settings, stack)
         ledger = await _open_ledger(settings, stack)
         await _refuse_foreign_media(ledger, media)
+        await stack.enter_async_context(stored_log_lines(ledger.administration))
         dispatch = await stack.enter_async_context(_dispatch(settings))
         yield Backends(ledger, media, dispatch, resumable, direct)
 

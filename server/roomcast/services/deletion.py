@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -21,7 +22,7 @@ from roomcast.ledger.contract import CLEANUP_SECONDS, DueCleanup, Ledger
 from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, results_folder, source_key
+from roomcast.uploads.model import Actor, Upload, results_folder, source_key
 from roomcast.uploads.transitions import deleted
 
 log = structlog.get_logger(__name__)
@@ -44,10 +45,10 @@ class Deletion:
         self._assemblies = assemblies
         self._links = links
 
-    async def delete(self, upload: Upload, *, expired: bool = False) -> Upload:
+    async def delete(self, upload: Upload, *, expired: bool = False, actor: Actor | None = None) -> Upload:
         """Delete an upload that has ended and return its last state. Raise `WrongState` if it has not ended."""
         await self._assemblies.reschedule(upload)  # the webhook is notified even if the event's notification is lost
-        gone = await self._ledger.append(upload.id, deleted(upload.stage, expired=expired))
+        gone = await self._ledger.append(upload.id, replace(deleted(upload.stage, expired=expired), actor=actor))
         log.info("upload_deleted", upload=upload.id, expired=expired)
         await self._delete_files(gone)
         return gone

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.dispatch.contract import Dispatch
@@ -21,7 +22,7 @@ from roomcast.services.deletion import Deletion, clean_up_after_end, is_retryabl
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message, source_key
+from roomcast.uploads.model import Actor, Upload, message, source_key
 from roomcast.uploads.transitions import cancelled
 from roomcast.uploads.viewer import Viewer
 
@@ -132,7 +133,8 @@ class UploadService:
         worker does not answer: it stays marked, and will be cancelled.
         """
         upload = await self.get(viewer, upload_id)
-        upload = await self._ledger.request_cancel(upload_id, cancelled(upload.stage))
+        change = replace(cancelled(upload.stage), actor=Actor("user", viewer.user))
+        upload = await self._ledger.request_cancel(upload_id, change)
         if not upload.state.terminal:
             upload = await self._ended(viewer, upload_id)
         if upload.stage is not Stage.CANCELLED:
@@ -143,7 +145,9 @@ class UploadService:
     async def delete(self, viewer: Viewer, upload_id: str) -> Upload:
         """Delete an upload that has ended, with its files, or else cancel it; return its last state."""
         upload = await self.get(viewer, upload_id)
-        return await (self._deletion.delete(upload) if upload.state.terminal else self.cancel(viewer, upload_id))
+        if not upload.state.terminal:
+            return await self.cancel(viewer, upload_id)
+        return await self._deletion.delete(upload, actor=Actor("user", viewer.user))
 
     async def retry(self, viewer: Viewer, upload_id: str, *, source_required: bool = False) -> Upload:
         """Start a failed upload again: queued while its source is stored, else receiving, to be sent again.
@@ -160,18 +164,18 @@ class UploadService:
         if not stored and (source_required or viewer.link or viewer.user != upload.owner):
             raise SourceGone
         await self._assemblies.reschedule(upload)
-        upload = await self._reopen(upload_id, source_stored=stored)
+        upload = await self._reopen(upload_id, source_stored=stored, actor=Actor("user", viewer.user))
         if stored:
             await self._dispatch.wake(upload.id, upload.seq)
         return upload
 
-    async def _reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
+    async def _reopen(self, upload_id: str, *, source_stored: bool, actor: Actor) -> Upload:
         for waits in range(1, _CLEANUP_WAITS + 1):
             try:
-                return await self._ledger.reopen(upload_id, source_stored=source_stored)
+                return await self._ledger.reopen(upload_id, source_stored=source_stored, actor=actor)
             except CleanupInProgress:
                 await _CLEANUP_BACKOFF.wait(waits)
-        return await self._ledger.reopen(upload_id, source_stored=source_stored)
+        return await self._ledger.reopen(upload_id, source_stored=source_stored, actor=actor)
 
     async def _ended(self, viewer: Viewer, upload_id: str) -> Upload:
         """Return an upload when it has reached a terminal stage."""

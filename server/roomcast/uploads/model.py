@@ -132,6 +132,7 @@ class Upload(ExtensibleRecord):
     The server itself fetches the bytes of an `imported` upload.
     `events_after_end` counts the application's events since the upload ended.
     `exhausted_since` is when a worker first had no resources left for the present attempt, None if none has.
+    `claimed_at` is when a worker claimed the upload for the present attempt.
     `template_paused` is never stored: like `queue_position`, the ledger sets it when it is read.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
@@ -175,6 +176,7 @@ class Upload(ExtensibleRecord):
     queue_position: int | None = None
     events_after_end: int = 0
     exhausted_since: float | None = None
+    claimed_at: float | None = None
     template_paused: bool = False
 
     later_fields: ClassVar[frozenset[str]] = frozenset(
@@ -188,6 +190,7 @@ class Upload(ExtensibleRecord):
             "traceparent",
             "events_after_end",
             "exhausted_since",
+            "claimed_at",
             "template_paused",
         }
     )
@@ -223,8 +226,19 @@ class Retention:
 
 
 @dataclass(frozen=True)
+class Actor:
+    """Who has caused an event: a user by id, or a process by its name."""
+
+    type: Literal["user", "worker", "server", "application"]
+    name: str
+
+
+@dataclass(frozen=True)
 class Change:
-    """A requested event: the fact, the sentence shown to people, and the fields that change with it."""
+    """A requested event: the fact, the sentence shown to people, and the fields that change with it.
+
+    `actor` is who has caused it, or None for the process that writes it.
+    """
 
     fact: Fact
     text: str
@@ -243,6 +257,7 @@ class Change:
     not_before: float = 0.0
     exhausted_since: float | None = None
     retention: Retention | None = None
+    actor: Actor | None = None
 
 
 @dataclass(frozen=True)
@@ -325,6 +340,7 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
         element=None if isinstance(change.fact, Deleted) else change.element or upload.element,
         error=change.error,
         not_before=change.not_before,
+        claimed_at=now if change.fact == Entered(Stage.FETCHING) else upload.claimed_at if same_attempt else None,
         exhausted_since=change.exhausted_since or (upload.exhausted_since if same_attempt else None),
     )
 
@@ -361,6 +377,7 @@ def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
         element=None,
         error=None,
         not_before=0.0,
+        claimed_at=None,
         exhausted_since=None,
     )
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from roomcast.ledger.contract import EVERY_WORKER, AdminPause, Ledger, pause_warnings
+from roomcast.ledger.administration import EVERY_WORKER, AdminPause, pause_warnings
+from roomcast.ledger.contract import Ledger
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage

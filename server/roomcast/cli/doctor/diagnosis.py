@@ -8,15 +8,10 @@ import time
 
 from roomcast.cli.doctor import checks, timing
 from roomcast.cli.doctor.connection import Connection
-from roomcast.cli.doctor.findings import Diagnosis, Finding, Misconfiguration, merged
+from roomcast.cli.doctor.findings import WAIT_SECONDS, Diagnosis, Finding, Misconfiguration, merged
 from roomcast.client.errors import NETWORK, ClientError
 from roomcast.errors import Code
 from roomcast.runtime.clocks import Clock
-
-WAIT_SECONDS = 35
-"""How long requests last by default: longer than the 30 seconds after which some proxies cut them off."""
-
-MAX_WAIT_SECONDS = 60
 
 
 async def diagnose(

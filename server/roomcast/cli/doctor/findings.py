@@ -8,6 +8,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+WAIT_SECONDS = 35
+"""How long requests last by default: longer than the 30 seconds after which some proxies cut them off."""
+
+MAX_WAIT_SECONDS = 60
+
 
 class Misconfiguration(StrEnum):
     """The stable code of each finding."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -13,6 +14,7 @@ from roomcast.http.admin.bulk import BulkRoutes
 from roomcast.http.admin.pauses import PauseRoutes
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.streams.streams import Streams
+from roomcast.media.links import with_urls
 from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends
 from roomcast.services.presence import Presence, WebProcess
@@ -34,8 +36,9 @@ def add_admin_routes(
     """Add the routes to an application and return the board. `this_process` returns the current numbers of this web
     process."""
     access, ledger, dispatch = AdminAccess(authenticator), backends.ledger, backends.dispatch
+    urls = partial(with_urls, media=backends.media)
     board = AdminBoard(ledger, dispatch, presence, templates, this_process)
-    AdminRoutes(access, board, ledger, streams, authenticator, proxies).add_routes(app)
+    AdminRoutes(access, board, ledger, streams, authenticator, proxies, urls).add_routes(app)
     BulkRoutes(access, ledger, uploads).add_routes(app)
     PauseRoutes(access, ledger, dispatch, templates).add_routes(app)
     return board

@@ -16,7 +16,8 @@ from roomcast.http.admin.view import pause_entries
 from roomcast.http.intake.json_body import read_json
 from roomcast.http.operations import JSON, Operation, RouteGroup, Tag, json_body
 from roomcast.http.responses import VIEWER, json_response
-from roomcast.ledger.contract import EVERY_WORKER, Ledger, PauseTarget
+from roomcast.ledger.administration import EVERY_WORKER, PauseTarget
+from roomcast.ledger.contract import Ledger
 from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.templates import Templates
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from collections.abc import Callable
+from typing import Annotated
 
-from roomcast.errors import Forbidden, Malformed, RoomcastError
+from aiohttp import web
+from pydantic import Field
+
+from roomcast.errors import Forbidden, Malformed, RoomcastError, WasDeleted
 from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import BOARD, AdminBoard
+from roomcast.http.admin.history import Window, first_time, history, parse_window
 from roomcast.http.admin.listing import FILTER_PARAMETERS, ORDER_PARAMETER, list_uploads, parse_filter, parse_order
-from roomcast.http.admin.schema import Board, Overview, UploadRows
+from roomcast.http.admin.schema import Board, HistoryJson, Overview, UploadLogJson, UploadRows
+from roomcast.http.admin.upload_log import upload_log
 from roomcast.http.admin.view import pause_entries, paused_templates, upload_row
 from roomcast.http.errors import status_of
 from roomcast.http.middleware import ADMIN_PATH, viewer_of
 from roomcast.http.operations import (
     EVENT_STREAM,
     HTML,
+    OWNERSHIP_ERRORS,
     EventStream,
     Operation,
+    Parameter,
     ResponseSpec,
     RouteGroup,
     Tag,
@@ -31,6 +39,9 @@ from roomcast.http.uploads import PAGE_PARAMETERS, parse_limit
 from roomcast.ledger.contract import Ledger
 from roomcast.runtime.clocks import unix_time
 from roomcast.services.authentication import Authenticator
+from roomcast.services.uploads import check_id
+from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.messages import Message
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -62,10 +73,13 @@ class AdminRoutes(RouteGroup):
         streams: Streams,
         authenticator: Authenticator,
         proxies: TrustedProxies,
+        with_urls: Callable[[Message], Message],
     ) -> None:
+        """`with_urls` adds the URLs to a message."""
         self._board = board
         self._ledger = ledger
         self._streams = streams
+        self._with_urls = with_urls
         self._authenticator = authenticator
         self._access = access
         self._proxies = proxies
@@ -127,6 +141,45 @@ class AdminRoutes(RouteGroup):
         pauses = pause_entries(await self._ledger.administration.pauses())
         rows = [upload_row(upload, paused_templates(pauses)) for upload in found.uploads]
         return json_response(UploadRows(uploads=rows, cursor=found.cursor, complete=found.complete))
+
+    @Operation(
+        "GET",
+        "/api/admin/uploads/{id}/log",
+        Tag.ADMIN,
+        "Get the log of an upload",
+        (json_body(UploadLogJson, "Its events, stages and attempts, and the log lines about it."),),
+        errors=OWNERSHIP_ERRORS,
+    )
+    async def _get_log(self, request: web.Request) -> web.Response:
+        self._access.check(request, request[VIEWER])
+        upload_id = request.match_info["id"]
+        check_id(upload_id)
+        found = await self._ledger.administration.upload_history(upload_id)
+        if found.upload.stage is Stage.DELETED:
+            raise WasDeleted
+        paused = paused_templates(pause_entries(await self._ledger.administration.pauses()))
+        return json_response(upload_log(found, self._with_urls, sorted(paused), unix_time()))
+
+    @Operation(
+        "GET",
+        "/api/admin/history",
+        Tag.ADMIN,
+        "Get the history of the last hour or day",
+        (json_body(HistoryJson, "The history."),),
+        parameters=(
+            Parameter(
+                "window",
+                Annotated[str, Field(json_schema_extra={"enum": [*Window, ""]})],
+                "`hour`: 60 minutes; `day`: 96 quarters of an hour. `hour` if absent.",
+            ),
+        ),
+        errors=(Forbidden, Malformed),
+    )
+    async def _get_history(self, request: web.Request) -> web.Response:
+        self._access.check(request, request[VIEWER])
+        window, now = parse_window(request.query.get("window")), unix_time()
+        counts = await self._ledger.administration.history(since=first_time(window, now))
+        return json_response(history(counts, window, now))
 
     @Operation(
         "GET",

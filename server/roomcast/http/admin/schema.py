@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from roomcast.ledger.contract import PauseTarget
+from roomcast.ledger.administration import PauseTarget
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import (
     ApplicationStep,
     Bytes,
     ErrorCode,
+    Message,
     Percent,
     Shape,
     Timestamp,
@@ -81,6 +82,111 @@ class BulkResult(Shape):
     """The first of those on which it was not done."""
     cursor: str | None
     """Continue with this: more uploads may match. Null at the end."""
+
+
+class ActorJson(Shape):
+    """Who has caused an event: a user by id, or a process by its name."""
+
+    type: Literal["user", "worker", "server", "application"]
+    name: str
+
+
+class EventEntry(Shape):
+    """A stored event, as those who listen have received it."""
+
+    seq: int
+    at: Timestamp
+    actor: ActorJson | None
+    """Null for an event that a version without this field has written."""
+    message: Message
+
+
+class StageEntry(Shape):
+    """A stage that the upload was in."""
+
+    stage: Stage
+    attempt: int
+    seq: int
+    """Of the event that began it."""
+    startedAt: Timestamp
+    seconds: float
+    """Until now, if it has not ended."""
+    ended: bool
+
+
+class AttemptEntry(Shape):
+    """An attempt to process the upload."""
+
+    attempt: int
+    process: str | None
+    """The last worker process that had it."""
+    startedAt: Timestamp
+    seconds: float
+    outcome: Literal["running", "completed", "failed", "cancelled", "retried"]
+    message: str
+    """Of its last event, which for `retried` says why."""
+    error: UploadError | None
+
+
+class LineEntry(Shape):
+    """A line of a process's log about the upload."""
+
+    at: Timestamp
+    level: Annotated[str, Field(examples=["info"])]
+    event: Annotated[str, Field(examples=["upload_claimed"])]
+    process: str
+    details: Annotated[dict[str, Any], Field(examples=[{"template": "auto"}])]
+
+
+class UploadLogJson(Shape):
+    """Everything that is stored about what happened to an upload."""
+
+    upload: UploadRow
+    firstSeq: int
+    """More than 1 if earlier events are not stored any more."""
+    events: list[EventEntry]
+    stages: list[StageEntry]
+    attempts: list[AttemptEntry]
+    lines: list[LineEntry]
+    """The latest ones, oldest first."""
+
+
+class Durations(Shape):
+    """Durations in seconds. The percentiles are right within a tenth."""
+
+    count: int
+    mean: float
+    p50: float
+    p95: float
+
+
+class HistoryBucket(Shape):
+    """What happened in a span of time."""
+
+    at: Timestamp
+    """Its start."""
+    received: int
+    """Uploads whose file has arrived."""
+    completed: int
+    failed: int
+    cancelled: int
+    bytesIn: Bytes
+    bytesOut: Bytes
+    wait: Durations | None
+    """From the queue to a worker."""
+    run: Durations | None
+    """From the worker's claim to the end of the upload."""
+    failures: dict[str, int]
+    """Failed uploads by the code of their error."""
+
+
+class HistoryJson(Shape):
+    """The history of an hour or a day, oldest first. The last bucket is not over yet."""
+
+    window: Literal["hour", "day"]
+    bucketSeconds: int
+    now: Timestamp
+    buckets: list[HistoryBucket]
 
 
 class Queue(Shape):

@@ -15,7 +15,8 @@ from roomcast.http.admin.schema import (
     WorkerLease,
     WorkerProcess,
 )
-from roomcast.ledger.contract import EVERY_WORKER, AdminPause, LeasedUpload, QueueStats
+from roomcast.ledger.administration import EVERY_WORKER, AdminPause
+from roomcast.ledger.contract import LeasedUpload, QueueStats
 from roomcast.services.deletion import is_retryable
 from roomcast.services.presence import WebProcess
 from roomcast.uploads.lifecycle import Stage, Status

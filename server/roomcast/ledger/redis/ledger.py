@@ -21,6 +21,7 @@ import structlog
 from redis.asyncio import Redis
 
 from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, Unavailable, WrongState
+from roomcast.ledger.actors import encode_actor, this_server
 from roomcast.ledger.contract import (
     CLEANUP_SECONDS,
     EVENT_LOG_LENGTH,
@@ -88,6 +89,7 @@ from roomcast.uploads.lifecycle import (
     reopen,
 )
 from roomcast.uploads.model import (
+    Actor,
     ApplicationEvent,
     Change,
     Tick,
@@ -106,8 +108,8 @@ log = structlog.get_logger(__name__)
 _MAX_BATCH = 500
 _CHECK_EXPIRES_SECONDS = 60
 
-NextRecord = Callable[[Snapshot], Upload]
-"""Computes the next record; raises if there is none."""
+NextWrite = Callable[[Snapshot], Write]
+"""Computes the next event; raises if there is none."""
 
 
 class RedisLedger:
@@ -220,14 +222,16 @@ class RedisLedger:
         return await self._queue.active_ids()
 
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
-        precondition = Precondition.FREE if token is None else Precondition.HOLDER
-        return await self._advance(
-            upload_id,
-            lambda snapshot: self._next_record(snapshot, change),
-            precondition,
-            token or "",
-            pauses=isinstance(change.fact, Paused),
+        precondition, pauses = (
+            Precondition.FREE if token is None else Precondition.HOLDER,
+            isinstance(change.fact, Paused),
         )
+
+        def next_write(snapshot: Snapshot) -> Write:
+            upload = self._next_record(snapshot, change)
+            return Write(snapshot, upload, precondition, pauses=pauses, actor=change.actor)
+
+        return await self._advance(upload_id, next_write, precondition, token or "")
 
     async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
         written, snapshot = False, await self._load(upload_id)
@@ -297,23 +301,24 @@ class RedisLedger:
 
     async def request_cancel(self, upload_id: str, change: Change) -> Upload:
         while True:
-            reply = await self.scripts.run(REQUEST_CANCEL, upload_id)
+            reply = await self.scripts.run(REQUEST_CANCEL, upload_id, encode_actor(change.actor or this_server()))
             snapshot = self._snapshot(reply)
             if reply[0] == b"requested" or snapshot.upload.stage is Stage.CANCELLED:
                 return snapshot.view
             if snapshot.upload.state.terminal:
                 raise WrongState(f"The upload is {snapshot.upload.stage} already.")
-            write = Write(snapshot, self._next_record(snapshot, change), Precondition.FREE)
+            write = Write(snapshot, self._next_record(snapshot, change), Precondition.FREE, actor=change.actor)
             written, after = await self._write(write)
             if written:
                 return after.upload
 
-    async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
-        def next_record(snapshot: Snapshot) -> Upload:
+    async def reopen(self, upload_id: str, *, source_stored: bool, actor: Actor | None = None) -> Upload:
+        def next_write(snapshot: Snapshot) -> Write:
             state = reopen(snapshot.upload.state, source_stored=source_stored)
-            return reset_for_retry(snapshot.upload, state, self._time.now())
+            upload = reset_for_retry(snapshot.upload, state, self._time.now())
+            return Write(snapshot, upload, Precondition.CLEAN, actor=actor)
 
-        return await self._advance(upload_id, next_record, Precondition.CLEAN, "")
+        return await self._advance(upload_id, next_write, Precondition.CLEAN, "")
 
     async def expire_leases(self, *, reserved_seconds: float) -> list[Upload]:
         reply = await self.scripts.run(EXPIRED, repr(reserved_seconds), _MAX_BATCH)
@@ -392,7 +397,8 @@ class RedisLedger:
                 reply = await self.scripts.run(CLAIM_NEXT, "", "", holder)
                 continue
             token = new_token(holder, self._time.now())
-            event = (token, repr(seconds), *event_arguments(upload), entry_of(upload))
+            event = event_arguments(first.upload, upload, Actor("worker", holder))
+            event = (token, repr(seconds), *event, entry_of(upload))
             reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, holder, *event)
             if reply[0] == b"claimed":
                 now = self._synced(reply)
@@ -400,13 +406,11 @@ class RedisLedger:
                 return self._claimed(claimed(upload, token, now + seconds, now))
         return None
 
-    async def _advance(
-        self, upload_id: str, next_record: NextRecord, precondition: Precondition, token: str, *, pauses: bool = False
-    ) -> Upload:
+    async def _advance(self, upload_id: str, next_write: NextWrite, precondition: Precondition, token: str) -> Upload:
         """Write one event and update the cache."""
         cached = self._cached(upload_id, token)
         try:
-            snapshot = await self._compare_and_set(upload_id, cached, next_record, precondition, token, pauses=pauses)
+            snapshot = await self._compare_and_set(upload_id, cached, next_write, precondition, token)
         except (NotFound, LeaseLost):
             self._cache.pop(upload_id, None)
             raise
@@ -420,11 +424,9 @@ class RedisLedger:
         self,
         upload_id: str,
         cached: Snapshot | None,
-        next_record: NextRecord,
+        next_write: NextWrite,
         precondition: Precondition,
         token: str,
-        *,
-        pauses: bool,
     ) -> Snapshot:
         """Try until the event is written or refused; only a snapshot fresh from Redis can be the reason to refuse."""
         snapshot, fresh = cached or await self._load(upload_id), cached is None
@@ -432,7 +434,7 @@ class RedisLedger:
             try:
                 if fresh:
                     snapshot.check(precondition, token)
-                write = Write(snapshot, next_record(snapshot), precondition, pauses=pauses)
+                write = next_write(snapshot)
             except RoomcastError:
                 if fresh:
                     raise

@@ -15,12 +15,15 @@ from typing import Any
 import orjson
 
 from roomcast.errors import LeaseLost, NotFound, WrongState
+from roomcast.ledger.actors import encode_actor, holder_of, responsible, this_server
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats, RecordWrite
+from roomcast.ledger.history import event_counts
 from roomcast.ledger.redis.queue import QueueCounts, entry_of, same_entry
 from roomcast.ledger.redis.scripts import Argument
 from roomcast.ledger.unreadable import read_upload, unreadable_upload
+from roomcast.runtime.process import process_name
 from roomcast.uploads.lifecycle import Stage, is_working
-from roomcast.uploads.model import ApplicationEvent, Upload, encode, message, with_application_event
+from roomcast.uploads.model import Actor, ApplicationEvent, Upload, encode, message, with_application_event
 
 
 class Precondition(StrEnum):
@@ -44,13 +47,14 @@ class Snapshot:
     expires_at: float
     cancel_requested: bool
     now: float
+    cancelled_by: str = ""
 
     @classmethod
     def of(cls, fields: Sequence[Any] | None, now: float) -> Snapshot:
         """Parse the reply of `snapshot` in `keys.lua`; raise `NotFound` if there is no upload."""
         if not fields:
             raise NotFound("There is no such upload.")
-        record, seq, token, cancel, tick, ticks, expires_at, upload_id, entry = fields
+        record, seq, token, cancel, tick, ticks, expires_at, upload_id, entry, cancelled_by = fields
         upload = _stored_upload(record, upload_id.decode(), int(seq or 0), entry)
         view = read_upload(tick, upload_id=upload.id, seq=upload.seq) if tick else None
         return cls(
@@ -61,6 +65,7 @@ class Snapshot:
             expires_at=float(expires_at or 0.0),
             cancel_requested=bool(cancel),
             now=now,
+            cancelled_by=cancelled_by.decode() if cancelled_by else "",
         )
 
     def unreadable(self, precondition: Precondition) -> Write:
@@ -98,6 +103,15 @@ class Write:
     pauses: bool = False
     sets_aside: bool = False
     application_event: ApplicationEvent | None = None
+    actor: Actor | None = None
+
+    @property
+    def _responsible(self) -> Actor:
+        if self.application_event:
+            return Actor("application", process_name())
+        leased = self.precondition is Precondition.HOLDER
+        writer = holder_of(self.before.token, self.before.upload) if leased else this_server()
+        return responsible(self.upload, self.actor, writer, self.before.cancelled_by)
 
     @property
     def ends_lease(self) -> bool:
@@ -123,7 +137,9 @@ class Write:
             before.upload.seq,
             before.ticks,
             "1" if before.cancel_requested else "",
-            *event_arguments(self.upload, self.application_event),
+            *event_arguments(
+                None if self.sets_aside else before.upload, self.upload, self._responsible, self.application_event
+            ),
             "1" if self.ends_lease else "",
             entry_of(self.upload) if self.moves else "",
             "1" if self.sets_aside else "",
@@ -136,10 +152,13 @@ class Write:
         return Snapshot(self.upload, self.upload, 0, token, expires_at, cancel, now)
 
 
-def event_arguments(upload: Upload, event: ApplicationEvent | None = None) -> tuple[Argument, ...]:
+def event_arguments(
+    before: Upload | None, upload: Upload, actor: Actor, event: ApplicationEvent | None = None
+) -> tuple[Argument, ...]:
     """Return the arguments of `store` in `keys.lua` after the id."""
     body = orjson.dumps(with_application_event(message(upload), event)) if event else _body(upload)
-    return upload.stage.value, upload.seq, encode(upload), body, EVENT_LOG_LENGTH
+    counts = " ".join(f"{name} {count}" for name, count in event_counts(before, upload).items())
+    return upload.stage.value, upload.seq, encode(upload), body, EVENT_LOG_LENGTH, encode_actor(actor), counts
 
 
 def tick_arguments(view: Upload, token: str) -> tuple[Argument, ...]:
@@ -149,7 +168,8 @@ def tick_arguments(view: Upload, token: str) -> tuple[Argument, ...]:
 
 def creation_arguments(upload: Upload) -> tuple[Argument, ...]:
     """Return the arguments of `create.lua` for one upload."""
-    return upload.id, upload.stage.value, encode(upload), _body(upload), entry_of(upload)
+    actor = encode_actor(Actor("user", upload.owner))
+    return upload.id, upload.stage.value, encode(upload), _body(upload), entry_of(upload), actor
 
 
 def record_arguments(write: RecordWrite) -> tuple[Argument, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from roomcast.errors import IdTaken, LeaseLost, WrongState
+from roomcast.ledger.actors import encode_actor, holder_of, responsible, this_server
 from roomcast.ledger.contract import (
     CLEANUP_SECONDS,
     MAX_EXAMINED,
@@ -57,9 +58,11 @@ from roomcast.ledger.sqlite.tables import (
 )
 from roomcast.ledger.unreadable import refuse_unreadable
 from roomcast.runtime.clocks import Clock, unix_time
+from roomcast.runtime.process import process_name
 from roomcast.runtime.sqlite import SqliteDatabase
 from roomcast.uploads.lifecycle import Entered, HandedBack, IllegalFact, Paused, Stage, Status, reopen
 from roomcast.uploads.model import (
+    Actor,
     ApplicationEvent,
     Change,
     Tick,
@@ -115,7 +118,7 @@ class SqliteLedger:
                 " VALUES (?, ?, '', '', ?, ?, 0, x'')",
                 [(upload.id, upload.owner, upload.priority, upload.created_at) for upload in uploads],
             )
-            return [write_event(connection, None, upload) for upload in uploads]
+            return [write_event(connection, None, upload, Actor("user", upload.owner)) for upload in uploads]
 
         await self._write(work)
 
@@ -204,7 +207,8 @@ class SqliteLedger:
             row = read_row(connection, upload_id)
             refuse_unreadable(row.upload)
             upload = count_application_event(self._with_latest_tick(row.upload))
-            return [write_event(connection, row.upload, upload, application_event=event)]
+            actor = Actor("application", process_name())
+            return [write_event(connection, row.upload, upload, actor, application_event=event)]
 
         return await self._write_event(upload_id, work)
 
@@ -238,7 +242,8 @@ class SqliteLedger:
                 return None, events
             while first := connection.execute(QUEUE + " LIMIT 1", {"now": now}).fetchone():
                 row = read_row(connection, first[0])
-                events.append(self._settle(connection, row, Change(Entered(Stage.FETCHING), "A worker has taken it")))
+                change = Change(Entered(Stage.FETCHING), "A worker has taken it", actor=Actor("worker", holder))
+                events.append(self._settle(connection, row, change))
                 if events[-1].upload.stage is Stage.FETCHING:
                     connection.execute("INSERT OR REPLACE INTO owners VALUES (?, ?)", (row.upload.owner, now))
                     return Claim(events[-1].upload, self._lease(connection, row.upload.id, holder, seconds)), events
@@ -273,7 +278,9 @@ class SqliteLedger:
             if row.upload.state.terminal:
                 raise WrongState(f"The upload is {row.upload.stage} already.")
             if row.token:
-                connection.execute("UPDATE uploads SET cancel_requested = 1 WHERE id = ?", (upload_id,))
+                actor = encode_actor(change.actor or this_server())
+                query = "UPDATE uploads SET cancel_requested = 1, cancelled_by = ? WHERE id = ?"
+                connection.execute(query, (actor, upload_id))
                 return [], row.upload
             written = self._advance(connection, row, change)
             return [written], written.upload
@@ -281,13 +288,14 @@ class SqliteLedger:
         _, upload = await self.database.write(work, lambda done: self._publish(done[0]))
         return self._with_latest_tick(upload)
 
-    async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
+    async def reopen(self, upload_id: str, *, source_stored: bool, actor: Actor | None = None) -> Upload:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
             row, now = read_row(connection, upload_id), self._clock()
             state = reopen(row.upload.state, source_stored=source_stored)
             if is_cleanup_claimed(connection, upload_id, now):
                 raise CleanupInProgress
-            return [write_event(connection, row.upload, reset_for_retry(row.upload, state, now))]
+            upload = reset_for_retry(row.upload, state, now)
+            return [write_event(connection, row.upload, upload, actor or this_server())]
 
         return (await self._write(work))[0].upload
 
@@ -437,7 +445,10 @@ class SqliteLedger:
     def _advance(self, connection: sqlite3.Connection, row: StoredUpload, change: Change) -> WrittenEvent:
         change = honour_cancel(change, row.upload.stage, cancel_requested=row.cancel_requested)
         upload = apply_event(self._with_latest_tick(row.upload), change, self._clock())
-        return write_event(connection, row.upload, upload, pauses=isinstance(change.fact, Paused))
+        leased = row.token and row.expires_at > self._lease_clock()
+        writer = holder_of(row.token, row.upload) if leased and row.token else this_server()
+        actor = responsible(upload, change.actor, writer, row.cancelled_by)
+        return write_event(connection, row.upload, upload, actor, pauses=isinstance(change.fact, Paused))
 
     def _settle(self, connection: sqlite3.Connection, row: StoredUpload, change: Change) -> WrittenEvent:
         """Write the event that the queue or the leases require, or set the upload aside if its record is damaged."""

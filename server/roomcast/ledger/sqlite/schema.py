@@ -73,13 +73,38 @@ CREATE TABLE IF NOT EXISTS admin_pauses (
     since REAL NOT NULL,
     PRIMARY KEY (target, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event_actors (
+    upload_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    PRIMARY KEY (upload_id, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log_lines (
+    upload_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (upload_id, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS history (
+    minute INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (minute, name)
+) WITHOUT ROWID;
+-- Triggers, so that an earlier version deletes them, too.
+CREATE TRIGGER IF NOT EXISTS event_deleted AFTER DELETE ON events
+    BEGIN DELETE FROM event_actors WHERE upload_id = OLD.upload_id AND seq = OLD.seq
+    ; END;
+CREATE TRIGGER IF NOT EXISTS upload_deleted AFTER DELETE ON uploads
+    BEGIN DELETE FROM log_lines WHERE upload_id = OLD.id
+    ; END;
 CREATE VIEW IF NOT EXISTS paused_templates AS SELECT name FROM admin_pauses WHERE target = 'template';
 CREATE INDEX IF NOT EXISTS uploads_cleanup ON uploads (cleanup_at) WHERE cleanup_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_prunable ON uploads (finished_at)
     WHERE finished_at IS NOT NULL AND cleanup_at IS NULL
 """
-"""Tables and indexes that an earlier version with the same schema version does not know and does not need. So is the
-column `cleanup_at` of `uploads`."""
+"""Tables and indexes that an earlier version with the same schema version does not know and does not need. So are the
+columns `cleanup_at` and `cancelled_by` of `uploads`."""
 
 RECORD_SCHEMA = """
 CREATE TABLE IF NOT EXISTS {table} (
@@ -130,8 +155,11 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
 
 
 def _add(connection: sqlite3.Connection) -> None:
-    if "cleanup_at" not in {name for _, name, *_ in connection.execute("PRAGMA table_info(uploads)")}:
+    columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(uploads)")}
+    if "cleanup_at" not in columns:
         connection.execute("ALTER TABLE uploads ADD COLUMN cleanup_at REAL")
+    if "cancelled_by" not in columns:
+        connection.execute("ALTER TABLE uploads ADD COLUMN cancelled_by TEXT")
     for tables in (ADDITIONS, *(RECORD_SCHEMA.format(table=table) for table in ADDED_RECORD_TABLES)):
         for statement in tables.split(";\n"):
             connection.execute(statement)

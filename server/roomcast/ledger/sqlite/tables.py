@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
 
 from roomcast.errors import NotFound
+from roomcast.ledger.actors import encode_actor, this_server
+from roomcast.ledger.administration import HISTORY_MINUTES
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats, RecordConflict, RecordWrite
+from roomcast.ledger.history import event_counts
 from roomcast.ledger.unreadable import read_upload, unreadable_upload
 from roomcast.uploads.lifecycle import OUTCOME_STAGES, Stage
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import (
+    Actor,
     ApplicationEvent,
     Upload,
     cleanup_due_at,
@@ -82,6 +86,7 @@ class StoredUpload:
     token: str | None
     expires_at: float
     cancel_requested: bool
+    cancelled_by: str | None
 
     @property
     def id(self) -> str:
@@ -100,12 +105,14 @@ class WrittenEvent:
 
 def read_row(connection: sqlite3.Connection, upload_id: str) -> StoredUpload:
     """Return the upload's row; raise `NotFound` if there is none."""
-    query = f"SELECT lease_token, lease_expires_at, cancel_requested, {STORED} FROM uploads WHERE id = ?"  # noqa: S608
+    columns = "lease_token, lease_expires_at, cancel_requested, cancelled_by"
+    query = f"SELECT {columns}, {STORED} FROM uploads WHERE id = ?"  # noqa: S608
     found = connection.execute(query, (upload_id,)).fetchone()
     if found is None:
         raise NotFound("There is no such upload.")
-    token, expires_at, cancel_requested, *stored = found
-    return StoredUpload(parse_upload(connection, *stored), token, expires_at or 0.0, bool(cancel_requested))
+    token, expires_at, cancel_requested, cancelled_by, *stored = found
+    upload = parse_upload(connection, *stored)
+    return StoredUpload(upload, token, expires_at or 0.0, bool(cancel_requested), cancelled_by)
 
 
 def parse_upload(
@@ -128,7 +135,9 @@ def set_aside(connection: sqlite3.Connection, upload_id: str, now: float) -> Wri
     stored = connection.execute(query, (upload_id,)).fetchone()
     connection.execute("INSERT OR REPLACE INTO unreadable_records VALUES (?, ?)", (upload_id, stored[-1]))
     before = _unreadable(connection, *stored)
-    return write_event(connection, before, replace(before, seq=before.seq + 1, updated_at=now))
+    failed = replace(before, seq=before.seq + 1, updated_at=now)
+    count_event(connection, event_counts(None, failed), now)
+    return write_event(connection, before, failed, this_server())
 
 
 def queue_positions(connection: sqlite3.Connection, now: float) -> dict[str, int]:
@@ -146,6 +155,7 @@ def write_event(
     connection: sqlite3.Connection,
     before: Upload | None,
     upload: Upload,
+    actor: Actor,
     *,
     pauses: bool = False,
     application_event: ApplicationEvent | None = None,
@@ -156,7 +166,8 @@ def write_event(
         "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
         " finished_at = :finished_at, cleanup_at = IIF(:moved, :cleanup_at, cleanup_at), record = :record,"
         " lease_token = IIF(:idle, NULL, lease_token), lease_expires_at = IIF(:idle, NULL, lease_expires_at),"
-        " cancel_requested = IIF(:idle, 0, cancel_requested) WHERE id = :id",
+        " cancel_requested = IIF(:idle, 0, cancel_requested), cancelled_by = IIF(:idle, NULL, cancelled_by)"
+        " WHERE id = :id",
         {
             "id": upload.id,
             "status": upload.state.status,
@@ -175,6 +186,8 @@ def write_event(
     if application_event:
         body = with_application_event(body, application_event)
     connection.execute("INSERT INTO events VALUES (?, ?, ?)", (upload.id, upload.seq, orjson.dumps(body)))
+    connection.execute("INSERT INTO event_actors VALUES (?, ?, ?)", (upload.id, upload.seq, encode_actor(actor)))
+    count_event(connection, event_counts(before, upload), upload.updated_at)
     if upload.seq > EVENT_LOG_LENGTH:
         query = "DELETE FROM events WHERE upload_id = ? AND seq <= ?"
         connection.execute(query, (upload.id, upload.seq - EVENT_LOG_LENGTH))
@@ -201,6 +214,18 @@ def is_cleanup_claimed(connection: sqlite3.Connection, upload_id: str, now: floa
     """Return whether the cleanup of an upload that has failed or was cancelled is claimed."""
     query = "SELECT 1 FROM uploads WHERE id = ? AND cleanup_at > ?"
     return connection.execute(query, (upload_id, now)).fetchone() is not None
+
+
+def count_event(connection: sqlite3.Connection, counts: Mapping[str, int], now: float) -> None:
+    """Add an event to the history, and delete the counts that are too old."""
+    if not counts:
+        return
+    minute = int(now // 60)
+    connection.execute("DELETE FROM history WHERE minute < ?", (minute - HISTORY_MINUTES,))
+    connection.executemany(
+        "INSERT INTO history VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        [(minute, name, count) for name, count in counts.items()],
+    )
 
 
 def delete_uploads(connection: sqlite3.Connection, ids: Sequence[str]) -> None:

@@ -2,8 +2,8 @@
 -- (`precondition`, `token`). With `entry`, the listings of the upload change to it, and `queue.lua` must be included.
 -- With `sets_aside`, the record before the event is preserved as the field `unreadable`.
 local id, precondition, token, seq, ticks, cancel = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local stage, next_seq, record, body, log_length = ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12]
-local ends_lease, entry, sets_aside = ARGV[13] == '1', ARGV[14], ARGV[15] == '1'
+local stage, next_seq, record, body, log_length, actor, counts = unpack(ARGV, 8, 14)
+local ends_lease, entry, sets_aside = ARGV[15] == '1', ARGV[16], ARGV[17] == '1'
 
 local current = redis.call('HMGET', key('upload', id), 'seq', 'ticks', 'token', 'cancel')
 local allowed = current[1] == seq and (current[2] or '0') == ticks and (current[3] or '') == token
@@ -18,10 +18,10 @@ end
 if not allowed then return {'changed', exact(now), snapshot(id)} end
 
 if sets_aside then redis.call('HSET', key('upload', id), 'unreadable', redis.call('HGET', key('upload', id), 'record')) end
-store(id, stage, next_seq, record, body, log_length)
+store(id, stage, next_seq, record, body, log_length, actor, counts)
 if current[2] then redis.call('HDEL', key('upload', id), 'tick', 'ticks') end
 if ends_lease then
-  redis.call('HDEL', key('upload', id), 'token', 'cancel')
+  redis.call('HDEL', key('upload', id), 'token', 'cancel', 'cancelled-by')
   redis.call('ZREM', LEASES, id)
 end
 if entry ~= '' then move(id, entry) end

@@ -17,8 +17,8 @@ end
 if first ~= id or found[2] ~= seq then return {'next', exact(now), found} end
 
 local token, seconds = ARGV[5], tonumber(ARGV[6])
-local stage, next_seq, record, body, log_length, entry = unpack(ARGV, 7)
-store(id, stage, next_seq, record, body, log_length)
+local stage, next_seq, record, body, log_length, actor, counts, entry = unpack(ARGV, 7)
+store(id, stage, next_seq, record, body, log_length, actor, counts)
 redis.call('HSET', key('upload', id), 'token', token)
 redis.call('ZADD', LEASES, exact(now + seconds), id)
 redis.call('HSET', key('served'), cjson.decode(entry).owner, string.format('%017.6f', now))

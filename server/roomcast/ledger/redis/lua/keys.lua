@@ -7,6 +7,9 @@
 --   upload:<id>          hash    record, seq, stage; token and cancel while leased; tick and ticks since the last event;
 --                                unreadable: the damaged record of an upload that was set aside
 --   events:<id>          stream  the event log; the id of an entry is its seq
+--                                with `body` and `actor`, who has caused it
+--   lines:<id>           stream  log lines about the upload
+--   history:<minute>     hash    counts of the events of a minute; expires by itself
 --   notices:<id>         channel every event and tick
 --   leases               zset    upload id by the time at which its lease expires
 --
@@ -20,7 +23,7 @@ local function key(name, of)
   return BASE .. ':' .. name
 end
 
--- Return the fields that `uploads.Snapshot` parses; false if there is no such upload. The last two are there to describe
+-- Return the fields that `uploads.Snapshot` parses; false if there is no such upload. The ninth is there to describe
 -- an upload whose record is damaged.
 local function snapshot(id)
   local state = redis.call('HMGET', key('upload', id), 'record', 'seq', 'token', 'cancel', 'tick', 'ticks')
@@ -28,14 +31,23 @@ local function snapshot(id)
   state[7] = redis.call('ZSCORE', LEASES, id)
   state[8] = id
   state[9] = redis.call('HGET', key('entries'), id)
+  state[10] = redis.call('HGET', key('upload', id), 'cancelled-by')
   return state
 end
 
 local function lease_expires(id) return tonumber(redis.call('ZSCORE', LEASES, id) or 0) end
 
--- Write event `seq`: the record, the log and the notification.
-local function store(id, stage, seq, record, body, log_length)
-  redis.call('XADD', key('events', id), 'MAXLEN', '=', log_length, seq .. '-0', 'body', body)
+-- Add counts, given as `name number name number …`, to those of the present minute.
+local function count(counts)
+  local minute = key('history', string.format('%d', math.floor(now / 60)))
+  for name, number in counts:gmatch('(%S+) (%S+)') do redis.call('HINCRBY', minute, name, number) end
+  redis.call('EXPIRE', minute, 90000)
+end
+
+-- Write event `seq`: the record, the log, the notification and the history.
+local function store(id, stage, seq, record, body, log_length, actor, counts)
+  redis.call('XADD', key('events', id), 'MAXLEN', '=', log_length, seq .. '-0', 'body', body, 'actor', actor)
+  if counts and counts ~= '' then count(counts) end
   redis.call('HSET', key('upload', id), 'record', record, 'seq', seq, 'stage', stage)
   redis.call('PUBLISH', key('notices', id), 'e' .. body)
 end

@@ -135,7 +135,7 @@ end
 
 -- Delete an upload, its events, and its members in all listings.
 local function delete(id)
-  redis.call('DEL', key('upload', id), key('events', id))
+  redis.call('DEL', key('upload', id), key('events', id), key('lines', id))
   redis.call('ZREM', LEASES, id)
   local entry = entry_of(id)
   if not entry then return end

@@ -1,0 +1,83 @@
+"""The table of `roomcast status`, as wide as the terminal: a line for each upload, or a few lines on a narrow one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from roomcast.cli import formatting
+from roomcast.client.errors import error_from_message
+from roomcast.uploads.lifecycle import Status
+
+if TYPE_CHECKING:  # it imports pydantic
+    from roomcast.uploads.messages import Message
+
+_COLUMNS = ("ID", "FILE", "STAGE", "%", "AGE", "")
+_WIDE = 120
+"""From how many columns on an upload has one line."""
+
+_MIN_FILE, _MAX_FILE = 16, 32
+_GAP = "  "
+
+
+def cells(state: Message, now: float) -> tuple[str, str, str, str, str, str]:
+    """Return the id, the file, the stage, the percentage, the age and the details of an upload."""
+    more = formatting.detail(state)
+    if state["status"] == Status.ERROR:
+        more = formatting.problem(error_from_message(state["error"]))
+    elif state["status"] == Status.COMPLETED:
+        more = formatting.result(state)
+    percent = f"{state['progress']:.0f}"
+    return state["uploadId"], state["filename"], formatting.stage(state), percent, age(state, now), more
+
+
+def age(state: Message, now: float) -> str:
+    """Return how long ago the upload has changed: `12 s`, `3 min`, `2 h`, `5 d`."""
+    seconds = max(0.0, now - datetime.fromisoformat(state["updatedAt"]).timestamp())
+    for unit, size, limit in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 86400)):
+        if seconds < limit:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds // 86400:.0f} d"
+
+
+def status_lines(states: Sequence[Message], width: int, now: float) -> Iterator[str]:
+    """Yield the lines of the table, none of which is longer than `width`, but for an id."""
+    rows = [cells(state, now) for state in states]
+    yield from _wide(rows, width) if width >= _WIDE else _narrow(rows, width)
+
+
+def _wide(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
+    shown = [(row[0], shortened(row[1], _MAX_FILE), *row[2:]) for row in rows]
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *shown, strict=True)]
+    for row in (_COLUMNS, *shown):
+        *fixed, more = [f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True)]
+        line, more = _GAP.join(fixed), more.rstrip()
+        if len(line) + len(_GAP) + len(more) <= width:
+            yield f"{line}{_GAP}{more}".rstrip()
+        else:
+            yield line.rstrip()
+            yield from textwrap.wrap(more, width, initial_indent=_GAP, subsequent_indent=_GAP)
+
+
+def _narrow(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
+    """Yield two or more lines for each upload: the file with its stage, the id, and what else there is to say."""
+    for upload_id, file, stage, percent, since, more in rows:
+        right = f"{stage}{_GAP}{percent} %{_GAP}{since}" if percent != "100" else f"{stage}{_GAP}{since}"
+        room = width - len(right) - len(_GAP)
+        if room >= _MIN_FILE:
+            yield f"{shortened(file, room):<{room}}{_GAP}{right}"
+        else:
+            yield shortened(file, width)
+            yield f" {right}"
+        yield f" {upload_id}"
+        yield from textwrap.wrap(more, width, initial_indent=" ", subsequent_indent=" ")
+
+
+def shortened(text: str, length: int) -> str:
+    """Return the text with its middle left out if it is longer, so that a file name shows its extension."""
+    if len(text) <= length:
+        return text
+    end = min(length // 2, max(4, length // 3))
+    return f"{text[: length - end - 1]}…{text[len(text) - end :]}"

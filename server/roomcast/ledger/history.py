@@ -1,0 +1,57 @@
+"""What is counted of each event for the history, and the durations that the counts stand for. Pure.
+
+Counts are numbers that are added up by minute. A duration is counted in the class of its length, of which each is a
+fifth longer than the one before, so percentiles are right within a tenth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from roomcast.uploads.lifecycle import OUTCOME_STAGES, Stage, is_working
+from roomcast.uploads.model import Upload
+
+_SHORTEST = 0.01
+_GROWTH = 1.2
+_CLASSES = 100
+
+
+def event_counts(before: Upload | None, after: Upload) -> dict[str, int]:
+    """Return what an event adds to the counts of its minute.
+
+    `received`, `bytesIn`; `done`, `failed`, `cancelled`, `bytesOut`, `code.<error code>` at the end of an upload; and
+    `wait.…` at a worker's claim and `run.…` at the end of its work. Partial uploads are not counted.
+    """
+    if after.is_partial or (before is not None and before.stage is after.stage):
+        return {}
+    if before and before.stage is Stage.RECEIVING and after.stage is Stage.QUEUED and after.source:
+        return {"received": 1, "bytesIn": after.source.size}
+    if before and after.stage is Stage.FETCHING:
+        return _duration("wait", after.updated_at - max(before.updated_at, before.not_before))
+    if after.stage not in OUTCOME_STAGES or (before is not None and before.state.terminal):
+        return {}
+    counts = {after.stage.value: 1}
+    if after.stage is Stage.FAILED and after.error:
+        counts[f"code.{after.error['code']}"] = 1
+    if after.stage is Stage.DONE and after.element:
+        counts["bytesOut"] = sum(output["size"] for output in after.element["outputs"])
+    if before and is_working(before.stage) and before.claimed_at is not None:
+        counts |= _duration("run", after.updated_at - before.claimed_at)
+    return counts
+
+
+def _duration(name: str, seconds: float) -> dict[str, int]:
+    seconds = max(0.0, seconds)
+    at = 0 if seconds <= _SHORTEST else math.ceil(math.log(seconds / _SHORTEST) / math.log(_GROWTH))
+    return {f"{name}.count": 1, f"{name}.milliseconds": round(seconds * 1000), f"{name}.{min(at, _CLASSES)}": 1}
+
+
+def percentile(counts: Mapping[str, int], name: str, fraction: float) -> float:
+    """Return the duration in seconds that `fraction` of the counted ones do not exceed, within a tenth."""
+    rank, passed = fraction * counts[f"{name}.count"], 0
+    for at in range(_CLASSES + 1):
+        passed += counts.get(f"{name}.{at}", 0)
+        if passed >= rank:
+            return float(_SHORTEST * _GROWTH ** (at - 0.5))
+    return float(_SHORTEST * _GROWTH**_CLASSES)
