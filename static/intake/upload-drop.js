@@ -34,6 +34,8 @@ const MARKUP = new Markup(`
   <div id="notices"></div>
 </div>`);
 
+const STYLES = ["intake/file-sources.css", "intake/notices.css", "intake/upload-drop.css"];
+
 export class UploadDrop extends ConnectedElement {
   static observedAttributes = ["for", "accept", "type", "disabled", "server"];
 
@@ -44,7 +46,7 @@ export class UploadDrop extends ConnectedElement {
 
   constructor() {
     const properties = ["accept", "disabled", "htmlFor", "type"];
-    super({ markup: MARKUP, styles: ["intake/file-sources.css", "intake/notices.css", "intake/upload-drop.css"], properties, connections });
+    super({ markup: MARKUP, styles: STYLES, properties, connections });
     this.#notices = new Notices(this.child("notices"), () => this.locale);
     this.#listen();
   }
@@ -128,13 +130,13 @@ export class UploadDrop extends ConnectedElement {
   // --- input ------------------------------------------------------------------------------------------------------
 
   #listen() {
-    const onGiven = (/** @type {Promise<import("./given-files.js").Given>} */ given) => void given.then((read) => this.#send(read));
+    const onGiven = async (/** @type {Promise<import("./given-files.js").Given>} */ given) => void this.#send(await given);
     acceptChosen(this.#input, onGiven);
     acceptFromButtons(["folder", "photo", "video"].map((id) => this.child(id)), onGiven);
     this.addEventListener("paste", ({ clipboardData }) => {
       if (!clipboardData?.types.includes("Files")) return;
-      const named = (/** @type {import("./given-files.js").Given} */ given) => withPastedNames(given, this.locale.intake.pastedPicture);
-      onGiven(readTransfer(clipboardData).then(named));
+      const given = readTransfer(clipboardData);
+      void onGiven(given.then((read) => withPastedNames(read, this.locale.intake.pastedPicture)));
     });
     this.addEventListener("dragenter", (event) => hasFiles(event) && this.#setDepth(this.#depth + 1));
     this.addEventListener("dragleave", (event) => hasFiles(event) && this.#setDepth(this.#depth - 1));
@@ -148,7 +150,7 @@ export class UploadDrop extends ConnectedElement {
       if (!event.dataTransfer || !hasFiles(event)) return;
       event.preventDefault();
       event.stopPropagation(); // a page that accepts files everywhere would send them twice
-      onGiven(readTransfer(event.dataTransfer));
+      void onGiven(readTransfer(event.dataTransfer));
     });
   }
 
