@@ -199,6 +199,7 @@ async def _build_app(
 
     deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
     for running in (
+        core.repositories.web_calls.serving(realtime.rooms.sockets.answer),
         http.maintenance.running(),
         deliverer.running(),
         finalizer.running(),
@@ -410,6 +411,7 @@ def build_http(
         core.uploads,
         streams,
         core.repositories.presence,
+        core.repositories.web_calls,
         settings.assemblies.loaded_templates,
         core.authenticator,
         core.proxies,

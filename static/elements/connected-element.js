@@ -156,7 +156,9 @@ export class ConnectedElement extends Base {
     this.#locale = withTexts(this.#language ?? ENGLISH, this.#texts);
     const frame = this.child("frame");
     frame.lang = this.#locale.language;
-    frame.dir = this.#locale.direction;
+    const isInherited = !this.hasAttribute("locale") && this.closest("[dir]") !== null; // the page has decided
+    if (isInherited) frame.removeAttribute("dir");
+    else frame.dir = this.#locale.direction;
     this.#show();
     if (this.isConnected) this.localize();
   }

@@ -69,7 +69,7 @@ declare function composedTexts(current: () => Locale): {
     restMissing(filename: string, transfer: Transfer | null): string;
     /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
      * @param {Message} state @returns {string[]} */
-    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];
+    progressFacts({ stage, speed, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];
     /** The progress and remaining time below the dialog's title. @param {Aggregate} aggregate @returns {string} */
     dialogProgress({ progress, eta }: Aggregate): string;
     /** How much smaller the result is than the original. @param {number} percent */

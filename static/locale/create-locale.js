@@ -146,14 +146,13 @@ function composedTexts(current) {
 
     /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
      * @param {Message} state @returns {string[]} */
-    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
+    progressFacts({ stage, speed, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
       const locale = current();
       const { format } = locale;
       const facts = [];
       if (stage === "receiving" && bytesReceived) facts.push(locale.received(bytesReceived, bytesExpected));
       if (stage === "queued" && queuePosition) facts.push(locale.queuePosition(queuePosition));
       if (speed) facts.push(locale.compressionSpeed(format.speed(speed)));
-      if (fps) facts.push(locale.framesPerSecond(format.number(fps)));
       const hasEta = eta !== null && eta !== undefined;
       if (hasEta) facts.push(locale.eta(eta));
       if (stage !== "compressing" || !forecast) return facts;
@@ -226,7 +225,9 @@ function composedTexts(current) {
       if (state.stage === "failed") return announcedFailure(name, locale.error(state.error ?? { ...state, code: "INTERNAL" }));
       const again = state.retried ? locale.startedAgain : locale.attemptNumber(state.attempt);
       const attempt = state.attempt > 1 ? [insideSentence(again)] : [];
-      return announced(name, [...attempt, insideSentence(locale.stage(state.stage))].join(locale.comma));
+      const waitsForFile = state.retried && state.stage === "receiving"; // nothing may be received yet
+      const stage = waitsForFile ? [] : [insideSentence(locale.stage(state.stage))];
+      return announced(name, [...attempt, ...stage].join(locale.comma));
     },
   };
 }

@@ -12,11 +12,13 @@ from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.bulk import BulkRoutes
 from roomcast.http.admin.pauses import PauseRoutes
+from roomcast.http.admin.rooms import RoomRoutes
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.streams.streams import Streams
 from roomcast.media.links import with_urls
 from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends
+from roomcast.services.calls.web_calls import WebCalls
 from roomcast.services.presence import Presence, WebProcess
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.templates import Templates
@@ -28,6 +30,7 @@ def add_admin_routes(
     uploads: UploadService,
     streams: Streams,
     presence: Presence,
+    calls: WebCalls,
     templates: Templates,
     authenticator: Authenticator,
     proxies: TrustedProxies,
@@ -40,5 +43,6 @@ def add_admin_routes(
     board = AdminBoard(ledger, dispatch, presence, templates, this_process)
     AdminRoutes(access, board, ledger, streams, authenticator, proxies, urls).add_routes(app)
     BulkRoutes(access, ledger, uploads).add_routes(app)
+    RoomRoutes(access, board, calls).add_routes(app)
     PauseRoutes(access, ledger, dispatch, templates).add_routes(app)
     return board
