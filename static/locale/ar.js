@@ -47,7 +47,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   undo: "تراجع",
   download: "تنزيل",
   showResult: "عرض النتيجة",
-  sent: "أُرسل",
   sendingStep: "الإرسال",
   compressingStep: "الضغط",
   storingStep: "الحفظ",
@@ -183,7 +182,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   attemptNumber: (attempt) => `المحاولة ${format.number(attempt)}`,
   attempt: (attempt) => `المحاولة ${format.number(attempt)}.`,
   fileMissing: (filename) => `الملف غير مكتمل على الخادم. اختر ${isolate(filename)} مجددًا للمتابعة.`,
-  confirmDelete: (filename) => `هل تريد حذف ${isolate(filename)} ونتائجه؟`,
   wrongFile: (size) => `هذا ملف آخر. حجم الملف المطلوب ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `القالب «${isolate(template)}» يقبل ${kind === "video" ? "الفيديو" : "الصور"} فقط.`,
@@ -270,10 +268,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
     newUploads: "رفع ملفات جديدة",
     fileTypes: "فيديو وصور وملفات صوتية",
 
-    steps: "خطوات المعالجة",
-    received: "الاستلام والتحقّق",
-    compressed: "الضغط",
-    stored: "الحفظ",
 
     showHidden: (count) => `عرض المخفية (${format.number(count)})`,
     noLongerStored: format.plural({

@@ -209,10 +209,6 @@ function composedTexts(current) {
     /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
     position: (seconds, duration) => current().ofTotal(current().duration(seconds), current().duration(duration)),
 
-    /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
-    progressValue: (percent, title, facts) =>
-      [current().format.percent(percent), current().insideSentence(title), ...facts].join(current().comma),
-
     /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
     announcement(filename, state) {
       const locale = current();

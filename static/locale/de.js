@@ -46,7 +46,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   undo: "Rückgängig",
   download: "Herunterladen",
   showResult: "Ergebnis anzeigen",
-  sent: "gesendet",
   sendingStep: "Senden",
   compressingStep: "Komprimieren",
   storingStep: "Speichern",
@@ -183,7 +182,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   attempt: (attempt) => `Versuch ${format.number(attempt)}.`,
   fileMissing: (filename) =>
     `Auf dem Server ist die Datei nicht vollständig. Wählen Sie ${isolate(filename)} erneut aus, um fortzufahren.`,
-  confirmDelete: (filename) => `${isolate(filename)} mit allen Ergebnissen löschen?`,
   wrongFile: (size) => `Das ist eine andere Datei. Die erwartete Datei ist ${bytes(size)} groß.`,
   wrongForTemplate: (template, kind) =>
     `Die Vorlage „${template}“ nimmt nur ${kind === "video" ? "Videos" : "Bilder"} an.`,
@@ -275,10 +273,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Neue Uploads",
     fileTypes: "Videos, Bilder und Audiodateien",
 
-    steps: "Schritte der Verarbeitung",
-    received: "Empfangen und geprüft",
-    compressed: "Komprimiert",
-    stored: "Gespeichert",
 
     showHidden: (count) => `${format.number(count)} ausgeblendete anzeigen`,
     noLongerStored: format.plural({

@@ -48,7 +48,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   undo: "Deshacer",
   download: "Descargar",
   showResult: "Mostrar el resultado",
-  sent: "enviado",
   sendingStep: "Envío",
   compressingStep: "Compresión",
   storingStep: "Guardado",
@@ -185,7 +184,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   attempt: (attempt) => `Intento ${format.number(attempt)}.`,
   fileMissing: (filename) =>
     `El servidor no tiene el archivo completo. Vuelva a elegir ${isolate(filename)} para continuar.`,
-  confirmDelete: (filename) => `¿Eliminar ${isolate(filename)} y sus resultados?`,
   wrongFile: (size) => `Este es otro archivo. El archivo esperado ocupa ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `La plantilla «${template}» solo acepta ${kind === "video" ? "vídeos" : "imágenes"}.`,
@@ -274,10 +272,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Nuevas subidas",
     fileTypes: "Vídeos, imágenes y archivos de audio",
 
-    steps: "Pasos del procesamiento",
-    received: "Recibido y comprobado",
-    compressed: "Comprimido",
-    stored: "Guardado",
 
     showHidden: format.plural({ one: "Mostrar # oculta", other: "Mostrar # ocultas" }),
     noLongerStored: format.plural({

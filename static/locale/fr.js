@@ -48,7 +48,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   undo: "Annuler cette action",
   download: "Télécharger",
   showResult: "Afficher le résultat",
-  sent: "envoyé",
   sendingStep: "Envoi",
   compressingStep: "Compression",
   storingStep: "Enregistrement",
@@ -187,7 +186,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   attempt: (attempt) => `Tentative ${format.number(attempt)}.`,
   fileMissing: (filename) =>
     `Le serveur n’a pas le fichier complet. Choisissez à nouveau ${isolate(filename)} pour continuer.`,
-  confirmDelete: (filename) => `Supprimer ${isolate(filename)} et ses résultats ?`,
   wrongFile: (size) => `C’est un autre fichier. La taille du fichier attendu est de ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `Le modèle « ${template} » n’accepte que des ${kind === "video" ? "vidéos" : "images"}.`,
@@ -279,10 +277,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Nouveaux envois",
     fileTypes: "Vidéos, images et fichiers audio",
 
-    steps: "Étapes du traitement",
-    received: "Reçu et vérifié",
-    compressed: "Compressé",
-    stored: "Enregistré",
 
     showHidden: format.plural({ one: "Afficher # envoi masqué", other: "Afficher # envois masqués" }),
     noLongerStored: format.plural({
