@@ -13,8 +13,7 @@ TYPES := roomcast.d.ts element.d.ts upload-drop.d.ts upload-progress-list.d.ts u
 	elements/upload-progress-list.d.ts elements/upload-progress.d.ts intake/upload-drop.d.ts \
 	locale/ar.d.ts locale/create-locale.d.ts locale/de.d.ts locale/en.d.ts locale/es.d.ts locale/format.d.ts \
 	locale/fr.d.ts locale/ja.d.ts shared/dom.d.ts
-SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix static/,admin bindings client docs elements intake locale page protocol results shared \
-	admin/charts admin/common admin/detail admin/panels admin/uploads)))
+SCRIPTS := $(filter-out static/node_modules/% static/dist/%,$(wildcard static/*.js static/*/*.js static/*/*/*.js))
 STYLES := $(wildcard static/*.css static/*/*.css static/*/*/*.css static/*/*.html)
 # In a copy without the declarations of before, which tsc would read instead of the sources.
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \

@@ -89,12 +89,14 @@ export declare class Roomcast extends EventTarget {
      * @param {object} [options]
      * @param {number} [options.since]
      * @param {string} [options.epoch]
+     * @param {number} [options.addedAt]   When the upload was added, in milliseconds since 1970; by default now.
      * @param {(state: Message) => void} [options.onProgress]
      * @returns {Upload}
      */
-    watch(uploadId: string, { since, epoch, onProgress }?: {
+    watch(uploadId: string, { since, epoch, addedAt, onProgress }?: {
         since?: number;
         epoch?: string;
+        addedAt?: number;
         onProgress?: (state: Message) => void;
     }): Upload;
     /** Cancel an upload. Resolves when its work has stopped. @param {string} uploadId @returns {Promise<void>} */

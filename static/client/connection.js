@@ -146,13 +146,14 @@ export class Roomcast extends EventTarget {
    * @param {object} [options]
    * @param {number} [options.since]
    * @param {string} [options.epoch]
+   * @param {number} [options.addedAt]   When the upload was added, in milliseconds since 1970; by default now.
    * @param {(state: Message) => void} [options.onProgress]
    * @returns {Upload}
    */
-  watch(uploadId, { since, epoch, onProgress } = {}) {
+  watch(uploadId, { since, epoch, addedAt, onProgress } = {}) {
     const watched = this.#rooms.get(uploadId);
     if (watched) return watched;
-    const upload = this.#add(new Upload(this.#host, { id: uploadId, since, epoch, onProgress }));
+    const upload = this.#add(new Upload(this.#host, { id: uploadId, since, epoch, addedAt, onProgress }));
     void this.#register(upload);
     return upload;
   }

@@ -53,19 +53,16 @@ export async function forgetHandle(uploadId) {
 }
 
 /**
- * Return the file of a handle, or null if it cannot be read, is gone or has changed. Never rejects.
+ * Return the file of a handle, or null if it may not be read or is gone. Never rejects.
  *
  * @param {StoredHandle} handle
- * @param {{ask: boolean, size: number | null}} options   `ask`: whether the person is asked for permission, which needs
- *   a click. `size`: of the expected file.
+ * @param {{ask: boolean}} options   Whether the person is asked for permission, which needs a click.
  * @returns {Promise<File | null>}
  */
-export async function fileOf(handle, { ask, size }) {
+export async function fileOf(handle, { ask }) {
   try {
     const permission = ask ? await handle.requestPermission?.(READ) : await handle.queryPermission?.(READ);
-    if (permission !== undefined && permission !== "granted") return null;
-    const file = await handle.getFile();
-    return size === null || file.size === size ? file : null;
+    return permission === undefined || permission === "granted" ? await handle.getFile() : null;
   } catch {
     return null;
   }

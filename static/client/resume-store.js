@@ -50,6 +50,14 @@ export async function isAbandoned(uploadId) {
   return isUnfinished(uploadId);
 }
 
+/** Return whether a file is the one of an unfinished upload of this browser: unchanged since then.
+ * @param {File} file @param {string} uploadId */
+export function isFileOf({ name, size, lastModified }, uploadId) {
+  const suffix = `/${size}/${lastModified}/${name}`;
+  const keys = tryStorage(() => Object.keys(localStorage), []).filter((key) => key.startsWith(PREFIX) && key.endsWith(suffix));
+  return keys.some((key) => tryStorage(() => localStorage.getItem(key), null) === uploadId);
+}
+
 /** @param {string} uploadId */
 function isUnfinished(uploadId) {
   const keys = tryStorage(() => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)), []);

@@ -27,12 +27,6 @@ export type UploadHost = {
         state?: Message;
     }>;
 };
-export type Deferred<T> = {
-    promise: Promise<T>;
-    resolve: (value: T) => void;
-    reject: (reason: RoomcastError) => void;
-    settled: boolean;
-};
 /**
  * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
  *
@@ -58,14 +52,17 @@ export declare class Upload extends EventTarget {
     sending: "no" | "waiting" | "now" | "interrupted" | "paused";
     /** Whether the server waits for bytes that this client can only send when `send(file)` is called. */
     needsFile: boolean;
+    /** Whether `continueSending` can read the file again without a choice, after the person has allowed it. */
+    canContinue: boolean;
     /** Whether a join has not been answered yet. */
     joining: boolean;
+    /** When the upload was started, or first watched, in milliseconds since 1970. */ addedAt: number;
     /**
      * @param {UploadHost} host
      * @param {{id?: string, file?: File, type?: string, direct?: boolean, metadata?: Record<string, any>, since?: number,
-     *          epoch?: string, onProgress?: (state: Message) => void}} options
+     *          epoch?: string, addedAt?: number, onProgress?: (state: Message) => void}} options
      */
-    constructor(host: UploadHost, { id, file, type, direct, metadata, since, epoch, onProgress }: {
+    constructor(host: UploadHost, { id, file, type, direct, metadata, since, epoch, addedAt, onProgress }: {
         id?: string;
         file?: File;
         type?: string;
@@ -73,6 +70,7 @@ export declare class Upload extends EventTarget {
         metadata?: Record<string, any>;
         since?: number;
         epoch?: string;
+        addedAt?: number;
         onProgress?: (state: Message) => void;
     });
     /** The path of the upload in the server's HTTP API. */
@@ -94,6 +92,9 @@ export declare class Upload extends EventTarget {
     start(): Promise<void>;
     /** Send the bytes that the server waits for. Never rejects. @param {File} file */
     send(file: File): Promise<void>;
+    /** Send the rest of the file that was being sent before a reload, if the person allows to read it again. Called in a
+     * click; never rejects. @returns {Promise<boolean>} false if it has to be chosen */
+    continueSending(): Promise<boolean>;
     /** Stop sending until `resume`, and let other files be sent. Does nothing unless `pausable`. */
     pause(): void;
     /** Continue after `pause`. Does nothing unless paused. */

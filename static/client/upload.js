@@ -1,8 +1,10 @@
 import { RoomcastError, asRoomcastError, cancelledError } from "../protocol/errors.js";
 import { judge, positionAfter, positionAt } from "../protocol/message-order.js";
 import { isTerminal, withAbsoluteUrls } from "../protocol/messages.js";
+import { deferred } from "./deferred.js";
+import { fileOf, handleOf } from "./file-handles.js";
 import { FileSender } from "./file-sender.js";
-import { addUnfinished, isAbandoned, removeUnfinished, unfinishedUploadId, withUploadLock } from "./resume-store.js";
+import { addUnfinished, isAbandoned, isFileOf, removeUnfinished, unfinishedUploadId, withUploadLock } from "./resume-store.js";
 
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("./transfer-meter.js").Transfer} Transfer */
@@ -24,15 +26,6 @@ import { addUnfinished, isAbandoned, removeUnfinished, unfinishedUploadId, withU
  * @property {(method: string, path: string, body?: File | object, signal?: AbortSignal) => Promise<any>} request
  * @property {(event: string, method: string, path: string, uploadId: string) => Promise<{state?: Message}>} call
  *   Calls over the socket if it is connected, else over HTTP.
- */
-
-/**
- * @template T
- * @typedef {object} Deferred
- * @property {Promise<T>} promise
- * @property {(value: T) => void} resolve
- * @property {(reason: RoomcastError) => void} reject
- * @property {boolean} settled
  */
 
 const GONE = new Set(["NOT_FOUND", "DELETED", "FORBIDDEN"]);
@@ -63,8 +56,11 @@ export class Upload extends EventTarget {
   sending = "no";
   /** Whether the server waits for bytes that this client can only send when `send(file)` is called. */
   needsFile = false;
+  /** Whether `continueSending` can read the file again without a choice, after the person has allowed it. */
+  canContinue = false;
   /** Whether a join has not been answered yet. */
   joining = false;
+  /** When the upload was started, or first watched, in milliseconds since 1970. */ addedAt;
 
   /** @type {UploadHost} */ #host;
   /** @type {string | undefined} */ #type;
@@ -80,15 +76,16 @@ export class Upload extends EventTarget {
   /** @type {FileSender} */ #fileSender;
   /** The value since the last change, so that a snapshot of it stays equal. @type {{current: Transfer | null} | null} */
   #transfer = null;
-  /** @type {Deferred<Message>} */ #outcome = deferred();
+  /** @type {import("./deferred.js").Deferred<Message>} */ #outcome = deferred();
 
   /**
    * @param {UploadHost} host
    * @param {{id?: string, file?: File, type?: string, direct?: boolean, metadata?: Record<string, any>, since?: number,
-   *          epoch?: string, onProgress?: (state: Message) => void}} options
+   *          epoch?: string, addedAt?: number, onProgress?: (state: Message) => void}} options
    */
-  constructor(host, { id, file, type, direct, metadata, since, epoch, onProgress }) {
+  constructor(host, { id, file, type, direct, metadata, since, epoch, addedAt, onProgress }) {
     super();
+    this.addedAt = addedAt ?? Date.now();
     this.#host = host;
     this.#fileSender = new FileSender(host, this, (sending) => {
       this.sending = sending;
@@ -157,6 +154,17 @@ export class Upload extends EventTarget {
     this.file = file;
     this.needsFile = false;
     await this.start();
+  }
+
+  /** Send the rest of the file that was being sent before a reload, if the person allows to read it again. Called in a
+   * click; never rejects. @returns {Promise<boolean>} false if it has to be chosen */
+  async continueSending() {
+    const handle = await handleOf(/** @type {string} */ (this.id));
+    const file = handle && (await fileOf(handle, { ask: true }));
+    this.canContinue = false;
+    if (file && this.needsFile && isFileOf(file, /** @type {string} */ (this.id))) void this.send(file);
+    else this.#changed();
+    return this.file !== null;
   }
 
   /** Stop sending until `resume`, and let other files be sent. Does nothing unless `pausable`. */
@@ -447,14 +455,19 @@ export class Upload extends EventTarget {
     if (this.error?.code === "NETWORK") this.error = null;
   }
 
-  /** Set `needsFile` if this browser started the upload and no tab is sending the file any more. */
+  /** If this browser started the upload and no tab is sending the file any more, go on with it or set `needsFile`. */
   async #checkForFile() {
     if (this.#checkingForFile) return;
     this.#checkingForFile = true;
-    const abandoned = await isAbandoned(/** @type {string} */ (this.id));
+    const id = /** @type {string} */ (this.id);
+    const abandoned = await isAbandoned(id);
+    const handle = abandoned ? await handleOf(id) : null;
+    const file = handle && (await fileOf(handle, { ask: false }));
     this.#checkingForFile = false;
     if (!abandoned || this.file || this.state?.stage !== "receiving") return;
+    if (file && isFileOf(file, id)) return void this.send(file);
     this.needsFile = true;
+    this.canContinue = handle !== null && file === null;
     this.#changed();
   }
 
@@ -481,17 +494,6 @@ export class Upload extends EventTarget {
     this.#transfer = null;
     this.dispatchEvent(new Event("change"));
   }
-}
-
-/** @returns {Deferred<any>} */
-function deferred() {
-  const self = /** @type {Deferred<any>} */ ({ settled: false });
-  self.promise = new Promise((resolve, reject) => {
-    self.resolve = (value) => void ((self.settled = true), resolve(value));
-    self.reject = (reason) => void ((self.settled = true), reject(reason));
-  });
-  self.promise.catch(() => {}); // no unhandled rejection where an application does not use `finished`
-  return self;
 }
 
 /** @param {number} milliseconds @param {AbortSignal} signal @returns {Promise<void>} */

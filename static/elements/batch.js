@@ -7,6 +7,12 @@ import { isSettled } from "./upload-view-model.js";
 export class Batch {
   /** @type {Set<Upload>} */ #uploads = new Set();
   #lastProgress = 0;
+  #progressOf;
+
+  /** @param {(upload: Upload) => number | undefined} progressOf   Returns the progress that an upload's row shows. */
+  constructor(progressOf) {
+    this.#progressOf = progressOf;
+  }
 
   /** Add active uploads, and remove those that are gone. @param {readonly Upload[]} uploads   All current uploads. */
   update(uploads) {
@@ -20,9 +26,15 @@ export class Batch {
 
   /** The combined state of the batch. */
   get aggregate() {
-    const aggregate = aggregateOf([...this.#uploads], this.#lastProgress);
+    const aggregate = aggregateOf([...this.#uploads].map((upload) => this.#asShown(upload)), this.#lastProgress);
     this.#lastProgress = aggregate.active ? aggregate.progress : 0;
     return aggregate;
+  }
+
+  /** @param {Upload} upload */
+  #asShown(upload) {
+    const { state, error, file } = upload;
+    return { state: state && { ...state, progress: this.#progressOf(upload) ?? state.progress }, error, file };
   }
 }
 

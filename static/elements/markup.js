@@ -13,9 +13,7 @@ export const LIST_MARKUP = new Markup(`
       <div class="bar slim" id="overall" part="overall bar" role="progressbar" aria-valuemin="0" aria-valuemax="100">
         <div class="fill" id="overall-fill" part="fill"></div>
       </div>
-      <p class="batch-actions">
-        <button class="button quiet" id="cancel-all" part="button" type="button"><span></span></button>
-        <button class="button quiet" id="hide-finished" part="button" type="button"><span></span></button>
+      <p class="window-actions">
         <button class="button quiet icon" id="collapse" part="button" type="button" aria-controls="body">
           <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="m6 9.5 6 6 6-6"/></svg>
           <span class="visually-hidden"></span>
@@ -27,12 +25,23 @@ export const LIST_MARKUP = new Markup(`
           <span class="visually-hidden"></span>
         </button>
       </p>
+      <p class="batch-actions">
+        <button class="button quiet" id="pause-all" part="button" type="button"><span></span></button>
+        <button class="button quiet" id="retry-failed" part="button" type="button"><span></span></button>
+        <button class="button quiet" id="cancel-all" part="button" type="button"><span></span></button>
+        <button class="button quiet" id="hide-finished" part="button" type="button"><span></span></button>
+      </p>
     </div>
     <div id="body">
       <ul class="cards" id="cards"></ul>
       <button class="button quiet" id="more" part="more button" type="button" aria-controls="cards">
         <span></span>
       </button>
+    </div>
+    <div class="undo-notice" id="undo-notice" part="undo" hidden>
+      <p id="undo-text"></p>
+      <button class="button quiet" id="undo" part="button" type="button" aria-describedby="undo-text"><span></span></button>
+      <span class="undo-time" aria-hidden="true"></span>
     </div>
   </section>
   <p class="visually-hidden" id="announcer" role="status"></p>
@@ -42,7 +51,7 @@ export const LIST_MARKUP = new Markup(`
 export const SINGLE_MARKUP = new Markup(`
 <div id="frame" hidden>
   <div id="panel" hidden>
-    <ul class="cards" id="cards"></ul>
+    <ul class="cards single" id="cards"></ul>
   </div>
   <p class="visually-hidden" id="announcer" role="status"></p>
 </div>`);

@@ -1,80 +1,21 @@
 /** One upload as a row: its progress, its actions and its result. */
 
-import { Markup, byClass, copyText, instantiate, setHidden, setText } from "../shared/dom.js";
-import { mediaTypeOf } from "../shared/media-type.js";
+import { filledShare, segmentsOf } from "../rows/bar-segments.js";
+import { CARD_MARKUP, ICONS, iconMarkup } from "../rows/card-markup.js";
+import { dividedName } from "../rows/shortened-name.js";
+import { byClass, copyText, instantiate, setHidden, setText } from "../shared/dom.js";
+import { topLevelTypeOf } from "../shared/media-type.js";
 import { actionsOf, isSettled, outcomeOf, viewOf } from "./upload-view-model.js";
 
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("../protocol/messages.js").Message} Message */
+/** @typedef {import("../protocol/messages.js").Output} Output */
 /** @typedef {import("../results/result-view.js").ResultView} ResultView */
+/** @typedef {import("../rows/bar-segments.js").Segments} Segments */
 /** @typedef {import("./upload-view-model.js").Action} Action */
 /** @typedef {import("./upload-view-model.js").UploadView} UploadView */
-
-const MARKUP = new Markup(`
-<li class="card" part="row" tabindex="-1">
-  <svg class="glyph" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
-    <path class="glyph-video" d="M4 5h16v14H4zM8 5v14M16 5v14M4 9.7h4M4 14.3h4M16 9.7h4M16 14.3h4"/>
-    <path class="glyph-image" d="M4 5h16v14H4zm0 11 5-5 4 4 2.5-2.5L20 17M15.5 9.2h.01"/>
-    <path class="glyph-done" d="m5 12.5 4.7 4.7L19.5 7"/>
-    <path class="glyph-failed" d="M12 6v7.5m0 4v.01"/>
-    <path class="glyph-cancelled" d="M7 7l10 10M17 7 7 17"/>
-  </svg>
-  <img class="preview" hidden>
-  <h3 class="name" part="name"></h3>
-  <p class="percent" aria-hidden="true"><span class="percent-number"></span><span class="percent-sign">%</span></p>
-  <div class="bar" part="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100">
-    <div class="fill" part="fill"></div>
-  </div>
-  <div class="foot">
-    <div class="now">
-      <p class="line">
-        <span class="doing">
-          <svg class="activity" viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">
-            <g class="waiting"><circle cx="12" cy="12" r="8"/><path d="M12 7.5V12l3 2"/></g>
-            <g class="receiving"><path d="M5 16v3h14v-3"/><path class="moves" d="M12 15V5M8 9l4-4 4 4"/></g>
-            <g class="reading"><path class="moves" d="M10.5 5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11zM14.5 14.5l4 4"/></g>
-            <g class="compressing">
-              <path class="moves" d="m7 3.5 5 4.5 5-4.5"/><path d="M6 12h12"/><path class="moves" d="m7 20.5 5-4.5 5 4.5"/>
-            </g>
-            <g class="storing"><path d="M5 15v4h14v-4"/><path class="moves" d="M12 4v10M8 10l4 4 4-4"/></g>
-          </svg>
-          <span class="stage" part="stage"></span>
-        </span>
-        <span class="progress-facts"></span>
-      </p>
-      <p class="attempt"></p>
-      <p class="problem" part="problem"></p>
-    </div>
-    <div class="actions">
-      <button class="button" part="button" type="button" data-action="pause"></button>
-      <button class="button" part="button" type="button" data-action="resume"></button>
-      <button class="button" part="button" type="button" data-action="cancel"></button>
-      <button class="button" part="button" type="button" data-action="retry"></button>
-      <button class="button primary" part="button" type="button" data-action="choose"></button>
-      <button class="button quiet icon" part="button" type="button" data-action="dismiss"></button>
-      <button class="button quiet icon" part="button" type="button" data-action="delete"></button>
-    </div>
-  </div>
-  <p class="reference" hidden>
-    <code class="upload-id" part="id"></code>
-    <button class="button quiet icon copy" part="button" type="button"></button>
-  </p>
-  <input type="file" hidden>
-</li>`);
-
-const ICONS = {
-  pause: "M8 6v12M16 6v12",
-  resume: "M8 5.5v13l10-6.5z",
-  cancel: "M6.5 6.5l11 11M17.5 6.5l-11 11",
-  retry: "M18.5 9A7 7 0 1 0 19 13.5M19 5v4.5h-4.5",
-  choose: "M4 18V6h6l2 2.5h8V18z",
-  delete: "M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7M10.5 10.5v5.5M13.5 10.5v5.5",
-  dismiss: "M6.5 6.5l11 11M17.5 6.5l-11 11",
-  copy: "M9 9h10v11H9zM15 5.5V4H5v11h1.5",
-  copied: "m5 12.5 4.7 4.7L19.5 7",
-};
 
 const COPIED_MS = 2_000; // how long the button confirms that the ID was copied
 
@@ -82,14 +23,24 @@ const ANNOUNCED = new Set(["compressing", "completed", "error"]); // announcing 
 
 let cards = 0;
 
-/** Events: `change` after every rendering, `announce` after a change of status, `dismiss` when the user asks for it. */
+/** The stages between sending and compressing, in which no percentage tells anything. */
+const BETWEEN = new Set(["queued", "fetching", "probing"]);
+
+const MAIN_OUTPUTS = new Set(["video", "audio", "image"]);
+
+/**
+ * Events: `change` after every rendering, `announce` after a change of status, `dismiss` and `delete` when the user asks
+ * for it.
+ */
 export class UploadCard extends EventTarget {
   /** @type {HTMLElement} */ element;
-  /** The width of the bar. It never falls within an attempt, and is 100 only for a completed upload. */
+  /** The filled share of the bar. It never falls within an attempt, and is 100 only for a completed upload. */
   progress = 0;
+  /** When the upload was added, in milliseconds. */ addedAt;
   /** @type {UploadView} */ view;
 
   #attempt = "";
+  /** @type {Segments | undefined} */ #segments;
   /** @type {Action | ""} */ #busy = "";
   /** Settles when the last cancel, retry or deletion has been answered. */ #pending = Promise.resolve();
   /** The message of a cancel, retry or deletion that failed. */ #actionError = "";
@@ -97,6 +48,10 @@ export class UploadCard extends EventTarget {
   /** @type {Locale} */ #locale;
   #rejection;
   /** @type {ResultView | null} */ #result = null;
+  /** Whether there can be a result in the row. */ #showsResults = false;
+  /** Whether the result is open by itself. */ #opensResult = true;
+  /** The user's choice, once there is one. @type {boolean | null} */ #resultChosen = null;
+  #scheduled = false;
   #dismissible;
   #deletable;
   #readOnly;
@@ -116,6 +71,7 @@ export class UploadCard extends EventTarget {
   constructor({ upload, locale, rejected, dismissible = true, deletable = false, readOnly = false }) {
     super();
     this.upload = upload;
+    this.addedAt = upload?.addedAt ?? Date.now();
     this.#dismissible = dismissible;
     this.#deletable = deletable;
     this.#readOnly = readOnly;
@@ -140,9 +96,17 @@ export class UploadCard extends EventTarget {
     return isSettled(this.upload);
   }
 
-  /** Whether it can be cancelled. */
-  get cancellable() {
-    return actionsOf(this.upload).has("cancel");
+  /** The actions that are possible now. */
+  get actions() {
+    return this.#scheduled ? new Set() : actionsOf(this.upload);
+  }
+
+  /** What a summary of several rows counts. @returns {import("./summary.js").SummaryRow} */
+  get summaryRow() {
+    const { state = null, file = null, needsFile = false } = this.upload ?? {};
+    const { tone, transfer } = this.view;
+    const size = state?.bytesExpected ?? file?.size ?? null;
+    return { tone, stage: state?.stage ?? null, progress: this.progress, transfer, size, needsAction: needsFile };
   }
 
   /** The announcement of the current state to screen readers; empty if it is not important enough. */
@@ -159,15 +123,42 @@ export class UploadCard extends EventTarget {
     return this.element.matches(":hover, :focus-within");
   }
 
-  /** Show the result in the row, once there is one. @param {ResultView} result */
+  /** Whether the row must not move: the pointer rests on it, or the keyboard is in it. */
+  get anchored() {
+    const hovered = matchMedia("(hover: hover)").matches && this.element.matches(":hover");
+    return hovered || this.element.matches(":focus-visible, :has(:focus-visible)");
+  }
+
+  /** Whether a completed upload has a result that can be opened. @param {boolean} possible */
+  set showsResults(possible) {
+    if (this.#showsResults === possible) return;
+    this.#showsResults = possible;
+    this.render();
+  }
+
+  /** Whether the result is open until the user decides. @param {boolean} open */
+  set opensResult(open) {
+    if (this.#opensResult === open) return;
+    this.#opensResult = open;
+    this.render();
+  }
+
+  /** Whether the result has to be loaded. */
+  get needsResult() {
+    return this.#isOpen && this.#result === null;
+  }
+
+  /** Show the result in the row. @param {ResultView} result */
   showResult(result) {
     this.#result = result;
     byClass(this.element, "reference").before(result.element);
     this.render();
   }
 
-  get hasResult() {
-    return this.#result !== null;
+  /** Whether the work is about to be cancelled; until then it goes on. @param {boolean} scheduled */
+  set scheduled(scheduled) {
+    this.#scheduled = scheduled;
+    this.render();
   }
 
   /** Remove the row. */
@@ -177,9 +168,14 @@ export class UploadCard extends EventTarget {
     this.element.remove();
   }
 
-  /** Cancel the upload, like the button does. */
-  cancel() {
-    void this.#perform("cancel");
+  /** Do what a button of the row does, if it is possible. @param {Action} action */
+  perform(action) {
+    void this.#perform(action);
+  }
+
+  /** Delete the upload. */
+  delete() {
+    if (this.upload) this.#pending = this.#request("delete", this.upload);
   }
 
   /** Focus the first button, or the row. */
@@ -195,19 +191,15 @@ export class UploadCard extends EventTarget {
     const { tone, activity, title, facts, attempt, problem } = this.view;
     this.element.dataset.tone = tone;
     this.element.dataset.activity = activity;
-    setText(byClass(this.element, "stage"), title);
-    // A line may break between two facts, but not within one.
-    const unbreakable = facts.map((fact) => fact.replaceAll(" ", "\u00a0"));
-    setText(byClass(this.element, "progress-facts"), unbreakable.join("\u00a0· "));
+    setText(byClass(this.element, "stage"), this.#scheduled ? this.#locale.cancelling : title);
+    this.#renderFacts(facts);
     setText(byClass(this.element, "attempt"), attempt);
     setText(byClass(this.element, "problem"), this.#actionError || problem);
     this.#renderBar();
     this.#renderActions();
     this.#renderId();
     this.#renderPreview();
-    const element = this.upload?.state?.element;
-    if (element) this.#result?.show(element, this.filename);
-    if (this.#result) setHidden(this.#result.element, !element);
+    this.#renderResult();
     if (statusChanged) this.dispatchEvent(new Event("announce"));
     this.dispatchEvent(new Event("change"));
   }
@@ -215,39 +207,85 @@ export class UploadCard extends EventTarget {
   #renderName() {
     if (this.upload) this.filename = this.#locale.filename(this.upload);
     const name = byClass(this.element, "name");
-    setText(name, this.filename);
+    const { start, end } = dividedName(this.filename);
+    setText(byClass(name, "name-start"), start);
+    setText(byClass(name, "name-end"), end);
     name.title = this.filename;
+    name.setAttribute("aria-label", this.filename); // one text, where the two halves would be read as two
     const type = this.upload?.file?.type ?? "";
-    this.element.dataset.media = mediaTypeOf({ name: this.filename, type }) ?? "video";
+    this.element.dataset.media = topLevelTypeOf({ name: this.filename, type }) ?? "video";
+  }
+
+  /** Show each fact in an element of its own, which does not wrap. @param {string[]} facts */
+  #renderFacts(facts) {
+    const line = byClass(this.element, "facts-line");
+    while (line.childElementCount > facts.length) line.lastElementChild?.remove();
+    while (line.childElementCount < facts.length) {
+      const fact = document.createElement("span");
+      fact.className = "fact";
+      line.append(fact, " ");
+    }
+    facts.forEach((fact, index) => setText(line.children[index], fact));
+    setHidden(byClass(this.element, "progress-facts"), facts.length === 0);
   }
 
   #renderBar() {
     const { title, tone, facts } = this.view;
-    const state = this.upload?.state;
-    if (state) this.#updateProgress(state);
-    const percent = Math.floor(this.progress);
+    const state = this.upload?.state ?? null;
+    this.#updateProgress(state);
+    const { sent, compressed, stored } = /** @type {Segments} */ (this.#segments);
+    const sending = !state || state.stage === "receiving";
+    const percent = Math.floor(sending ? sent : this.progress);
     const bar = byClass(this.element, "bar");
-    bar.setAttribute("aria-valuenow", String(percent));
-    bar.setAttribute("aria-valuetext", this.#locale.progressValue(percent, title, facts));
-    byClass(this.element, "fill").style.setProperty("--progress", String(this.progress));
-    setText(byClass(this.element, "percent-number"), String(percent));
-    setHidden(byClass(this.element, "percent"), tone === "done" || tone === "failed" || tone === "cancelled");
-    setHidden(bar, !this.upload || tone === "done");
+    bar.setAttribute("aria-valuenow", String(Math.floor(this.progress)));
+    const number = this.#locale.format.percent(percent);
+    const shown = sending ? this.#locale.percentSent(number) : number;
+    const { comma, insideSentence, sendingStep, compressingStep, storingStep } = this.#locale;
+    bar.setAttribute("aria-valuetext", [shown, insideSentence(title), ...facts].join(comma));
+    const fills = /** @type {NodeListOf<HTMLElement>} */ (bar.querySelectorAll(".fill"));
+    [sent, compressed, stored].forEach((fill, index) => fills[index].style.setProperty("--progress", String(fill)));
+    const names = byClass(this.element, "segment-names").children;
+    [sendingStep, compressingStep, storingStep].forEach((name, index) => setText(names[index], name));
+    this.element.dataset.segment = sending ? "sending" : stored > 0 ? "storing" : "compressing";
+    setText(byClass(this.element, "percent-number"), number);
+    const [before, after] = shown.split(number);
+    setText(byClass(this.element, "percent-before"), before);
+    setText(byClass(this.element, "percent-after"), after);
+    const ended = tone === "done" || tone === "failed" || tone === "cancelled";
+    const unknown = (state !== null && BETWEEN.has(state.stage)) || (tone === "waiting" && percent === 0);
+    setHidden(byClass(this.element, "percent"), ended || unknown);
+    setHidden(byClass(this.element, "progress"), !this.upload || ended);
   }
 
-  /** @param {Message} state */
-  #updateProgress({ status, epoch, attempt, progress }) {
-    const key = `${epoch} ${attempt}`;
-    if (key !== this.#attempt) this.progress = 0;
+  /** @param {Message | null} state */
+  #updateProgress(state) {
+    const key = state ? `${state.epoch} ${state.attempt}` : "";
+    if (key !== this.#attempt) this.#segments = undefined;
     this.#attempt = key;
-    this.progress = status === "completed" ? 100 : Math.max(this.progress, Math.min(progress, 99));
+    this.#segments = segmentsOf(state, this.view.transfer?.percent ?? null, this.#segments);
+    this.progress = state?.status === "completed" ? 100 : Math.min(filledShare(this.#segments), 99);
   }
 
-  /** Show the poster until the result is shown. A newly signed URL does not load it again. */
+  /** Whether the result is open. */
+  get #isOpen() {
+    const possible = this.#showsResults && this.upload?.state?.status === "completed" && Boolean(this.upload.state.element);
+    return possible && (this.#resultChosen ?? this.#opensResult);
+  }
+
+  #renderResult() {
+    const element = this.upload?.state?.element;
+    const open = this.#isOpen;
+    this.element.classList.toggle("open", open);
+    if (this.#result && element && open) this.#result.show(element, this.filename);
+    if (this.#result) setHidden(this.#result.element, !open);
+    if (!open) for (const player of this.#result?.element.querySelectorAll("video, audio") ?? []) /** @type {HTMLMediaElement} */ (player).pause();
+  }
+
+  /** Show the poster, once there is one. A newly signed URL does not load it again. */
   #renderPreview() {
     const state = this.upload?.state;
     const output = state?.element?.outputs.find(({ kind }) => kind === "poster" || kind === "thumbnail");
-    const poster = state?.element && this.#result ? undefined : (state?.poster ?? output);
+    const poster = state?.poster ?? output;
     const image = /** @type {HTMLImageElement} */ (byClass(this.element, "preview"));
     if (poster && poster.key !== image.dataset.key) {
       Object.assign(image, { alt: this.#locale.poster(this.filename), src: poster.url });
@@ -259,26 +297,48 @@ export class UploadCard extends EventTarget {
 
   #renderActions() {
     const focused = /** @type {ShadowRoot} */ (this.element.getRootNode()).activeElement;
-    const possible = actionsOf(this.upload);
-    if (!this.#dismissible) possible.delete("dismiss");
-    if (!this.#deletable) possible.delete("delete");
-    if (this.#readOnly) possible.clear();
+    const { actions } = this;
+    if (!this.#dismissible) actions.delete("dismiss");
+    if (!this.#deletable) actions.delete("delete");
+    if (this.#readOnly) actions.clear();
+    const output = this.#downloadableOutput();
+    if (output) actions.add("download");
+    if (output && this.#showsResults) actions.add("show");
     for (const button of this.#buttons()) {
-      const action = /** @type {Action} */ (button.dataset.action);
-      setHidden(button, !possible.has(action));
-      button.setAttribute("aria-disabled", String(this.#busy === action));
+      const action = /** @type {keyof typeof ICONS} */ (button.dataset.action);
+      setHidden(button, !actions.has(action));
       const text = this.#textOf(action);
       setText(/** @type {HTMLElement} */ (button.lastElementChild), text);
       button.title = text;
+      if (button instanceof HTMLButtonElement) button.setAttribute("aria-disabled", String(this.#busy === action));
+      if (action === "show") button.setAttribute("aria-expanded", String(this.#isOpen));
+      if (action === "download" && output) this.#renderDownload(/** @type {HTMLAnchorElement} */ (button), output);
     }
     // Otherwise the focus would be lost when its button is hidden.
     if (focused instanceof HTMLElement && focused.hidden && this.element.contains(focused)) this.focus();
   }
 
-  /** @param {Action} action */
+  /** Return the main file of the result. */
+  #downloadableOutput() {
+    const { outputs = [] } = this.upload?.state?.element ?? {};
+    const isFile = (/** @type {Output} */ { url }) => /^https?:/.test(new URL(url, document.baseURI).protocol);
+    return outputs.find((output) => MAIN_OUTPUTS.has(output.kind) && isFile(output)) ?? outputs.find(isFile);
+  }
+
+  /** @param {HTMLAnchorElement} link @param {Output} output */
+  #renderDownload(link, { url, downloadUrl }) {
+    const address = downloadUrl ?? url;
+    if (link.getAttribute("href") !== address) link.href = address;
+    link.download = "";
+  }
+
+  /** @param {keyof typeof ICONS} action */
   #textOf(action) {
-    if (action === "cancel" && this.#busy === action) return this.#locale.cancelling;
-    return action === "delete" && this.#busy === action ? this.#locale.deleting : this.#locale[action];
+    const { cancelling, deleting, showResult } = this.#locale;
+    if (action === "cancel" && this.#busy === action) return cancelling;
+    if (action === "delete" && this.#busy === action) return deleting;
+    if (action === "show") return showResult;
+    return this.#locale[/** @type {Action | "download"} */ (action)];
   }
 
   /** Show the upload's ID, which identifies it in logs and on the admin page. */
@@ -325,7 +385,7 @@ export class UploadCard extends EventTarget {
     if (action === "resume") return upload.resume();
     if (this.#busy) await this.#pending; // the room may report the end of a cancel before the cancel is answered
     if (this.#busy || !actionsOf(upload).has(action)) return;
-    if (action === "delete" && !confirm(this.#locale.confirmDelete(this.filename))) return;
+    if (action === "delete") return void this.dispatchEvent(new Event("delete"));
     this.#pending = this.#request(action, upload);
   }
 
@@ -340,7 +400,7 @@ export class UploadCard extends EventTarget {
       await upload.refresh(); // the upload may have ended before the call arrived
       const { code, message } = /** @type {RoomcastError} */ (error);
       if (action === "delete" && code === "FORBIDDEN") this.#deletable = false;
-      if (!this.settled || action !== "cancel") this.#actionError = message;
+      if (!this.settled || action !== "cancel") this.#actionError = this.#locale.error({ code, message });
     } finally {
       this.#busy = "";
       this.render();
@@ -357,21 +417,20 @@ export class UploadCard extends EventTarget {
   }
 
   #build() {
-    const element = instantiate(MARKUP);
+    const element = instantiate(CARD_MARKUP);
     const id = `upload-${(cards += 1)}`;
     byClass(element, "name").id = id;
     element.setAttribute("aria-labelledby", id);
     element.querySelector(".bar")?.setAttribute("aria-labelledby", id);
-    for (const button of element.querySelectorAll("button")) {
+    for (const button of /** @type {NodeListOf<HTMLElement>} */ (element.querySelectorAll(".button"))) {
       button.setAttribute("aria-describedby", id);
-      const icon = ICONS[/** @type {Action | undefined} */ (button.dataset.action) ?? "copy"];
-      button.innerHTML = `
-        <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="${icon}"/></svg>
-        <span></span>`;
+      button.innerHTML = iconMarkup(ICONS[/** @type {Action | undefined} */ (button.dataset.action) ?? "copy"]);
     }
     element.addEventListener("click", ({ target }) => {
       const button = /** @type {Element} */ (target).closest("button");
-      if (button?.dataset.action) void this.#perform(/** @type {Action} */ (button.dataset.action));
+      const action = button?.dataset.action;
+      if (action === "show") this.#toggleResult();
+      else if (action) void this.#perform(/** @type {Action} */ (action));
       else if (button?.classList.contains("copy")) void this.#copyId();
     });
     const input = /** @type {HTMLInputElement} */ (element.querySelector("input"));
@@ -388,7 +447,12 @@ export class UploadCard extends EventTarget {
     return element;
   }
 
+  #toggleResult() {
+    this.#resultChosen = !this.#isOpen;
+    this.render();
+  }
+
   #buttons() {
-    return /** @type {HTMLButtonElement[]} */ ([...this.element.querySelectorAll("button[data-action]")]);
+    return /** @type {HTMLElement[]} */ ([...this.element.querySelectorAll("[data-action]")]);
   }
 }

@@ -5,14 +5,15 @@ export type Markup = import("../shared/dom.js").Markup;
 export type SharedConnections = import("./connected-element.js").SharedConnections;
 export type ResultRow = {
     upload: Upload | null;
-    hasResult: boolean;
+    showsResults: boolean;
+    needsResult: boolean;
     showResult: (result: any) => void;
 };
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../shared/dom.js").Markup} Markup */
 /** @typedef {import("./connected-element.js").SharedConnections} SharedConnections */
-/** @typedef {{upload: Upload | null, hasResult: boolean, showResult: (result: any) => void}} ResultRow */
+/** @typedef {{upload: Upload | null, showsResults: boolean, needsResult: boolean, showResult: (result: any) => void}} ResultRow */
 /** The base class of the elements that show uploads: the results, the announcements, and whether the state is stale. */
 export declare class UploadElement extends ConnectedElement {
     #private;
@@ -39,6 +40,6 @@ export declare class UploadElement extends ConnectedElement {
     protected summary(): string;
     /** Whether the connection has been lost for a while. @protected @param {Roomcast | null} connection */
     protected isStale(connection: Roomcast | null): boolean;
-    /** Show the result in a row, if `results` is set. @protected @param {ResultRow} row */
+    /** Show the result in a row, once it is open, if `results` is set. @protected @param {ResultRow} row */
     protected showResult(row: ResultRow): Promise<void>;
 }

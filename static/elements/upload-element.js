@@ -7,7 +7,7 @@ import { Staleness } from "./staleness.js";
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../shared/dom.js").Markup} Markup */
 /** @typedef {import("./connected-element.js").SharedConnections} SharedConnections */
-/** @typedef {{upload: Upload | null, hasResult: boolean, showResult: (result: any) => void}} ResultRow */
+/** @typedef {{upload: Upload | null, showsResults: boolean, needsResult: boolean, showResult: (result: any) => void}} ResultRow */
 
 /** The base class of the elements that show uploads: the results, the announcements, and whether the state is stale. */
 export class UploadElement extends ConnectedElement {
@@ -22,7 +22,7 @@ export class UploadElement extends ConnectedElement {
    * @param {SharedConnections} options.connections
    */
   constructor({ markup, properties, connections }) {
-    super({ markup, styles: ["elements/elements.css"], properties: ["results", ...properties], connections });
+    super({ markup, styles: ["elements/elements.css", "rows/row.css"], properties: ["results", ...properties], connections });
     this.announce = liveRegion(this.child("announcer"), () => this.summary());
   }
 
@@ -57,12 +57,13 @@ export class UploadElement extends ConnectedElement {
     return this.#staleness.stale;
   }
 
-  /** Show the result in a row, if `results` is set. @protected @param {ResultRow} row */
+  /** Show the result in a row, once it is open, if `results` is set. @protected @param {ResultRow} row */
   async showResult(row) {
     const { upload } = row;
-    if (!upload || !this.results) return;
+    row.showsResults = this.results;
+    if (!upload || !row.needsResult) return;
     this.#resultView ??= loadResultView(this.root);
     const ResultView = await this.#resultView;
-    if (!row.hasResult) row.showResult(new ResultView(upload, this.locale, (text) => this.announce(row, text)));
+    if (row.needsResult) row.showResult(new ResultView(upload, this.locale, (text) => this.announce(row, text)));
   }
 }

@@ -1,11 +1,14 @@
 /** The element `<upload-progress-list>`; see `upload-progress-list.js` in the parent folder. */
 
+import { DelayedAction } from "../rows/delayed-action.js";
+import { inOrder, visibleRows } from "../rows/row-order.js";
+import { placeRows } from "../rows/row-placement.js";
 import { setHidden, setText } from "../shared/dom.js";
 import { Batch } from "./batch.js";
 import { SharedConnections, defineElement } from "./connected-element.js";
 import { ListOptions } from "./list-options.js";
 import { LIST_MARKUP } from "./markup.js";
-import { selectRows } from "./row-selection.js";
+import { summaryOf } from "./summary.js";
 import { UploadCard } from "./upload-card.js";
 import { isSettled, outcomeOf } from "./upload-view-model.js";
 
@@ -13,6 +16,7 @@ import { isSettled, outcomeOf } from "./upload-view-model.js";
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
 
+const COMPACT_FROM = 6; // rows
 const CONNECTION_EVENTS = ["uploadadded", "uploadremoved", "change", "statechange"];
 
 /** The connections of all lists and drop zones of the page that were given none. */
@@ -22,10 +26,13 @@ export class UploadProgressList extends ListOptions {
   /** The connection whose uploads are shown, while the element is in a document. @type {Roomcast | null} */
   #connection = null;
   /** By upload, or by file for rejected files. @type {Map<object, UploadCard>} */ #cards = new Map();
+  /** The rows in the order in which they are shown. @type {UploadCard[]} */ #rows = [];
+  /** The uploads that are about to be deleted; their rows are hidden. @type {Set<object>} */ #deleting = new Set();
+  #delayed = new DelayedAction(() => this.render());
   /** Settled uploads whose rows were dismissed or hidden. @type {WeakSet<Upload>} */ #dismissed = new WeakSet();
   /** @type {WeakMap<Upload, ReturnType<typeof setTimeout>>} */ #hideTimers = new WeakMap();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #closeTimer;
-  #batch = new Batch();
+  #batch = new Batch((upload) => this.#cards.get(upload)?.progress);
   #wasActive = false;
   #closed = false;
   #collapsed = false;
@@ -71,7 +78,7 @@ export class UploadProgressList extends ListOptions {
 
   /** Cancel all uploads that can be cancelled. */
   cancelAll() {
-    for (const card of this.#cards.values()) if (card.cancellable) card.cancel();
+    for (const card of this.#cardsThatCan("cancel")) card.perform("cancel");
   }
 
   /** @param {string} name */
@@ -90,6 +97,7 @@ export class UploadProgressList extends ListOptions {
   /** @protected */
   attach() {
     this.detach();
+    addEventListener("pagehide", this.#performDelayed);
     this.#connection = this.existingConnection;
     if (!this.#connection) return void connections.waiting.add(this.#attach);
     for (const name of CONNECTION_EVENTS) this.#connection.addEventListener(name, this.#queueUpdate);
@@ -99,6 +107,8 @@ export class UploadProgressList extends ListOptions {
   /** @protected */
   detach() {
     super.detach();
+    this.#delayed.performNow();
+    removeEventListener("pagehide", this.#performDelayed);
     for (const name of CONNECTION_EVENTS) this.#connection?.removeEventListener(name, this.#queueUpdate);
     this.#connection = null;
     connections.waiting.delete(this.#attach);
@@ -112,6 +122,8 @@ export class UploadProgressList extends ListOptions {
 
   #attach = () => this.attach();
 
+  #performDelayed = () => this.#delayed.performNow();
+
   /** @protected */
   localize() {
     for (const card of this.#cards.values()) card.locale = this.locale;
@@ -120,7 +132,7 @@ export class UploadProgressList extends ListOptions {
 
   /** @protected */
   summary() {
-    return this.locale.summary(this.#batch.aggregate);
+    return this.locale.rowSummary(summaryOf(this.#shownCards.map(({ summaryRow }) => summaryRow)));
   }
 
   /** Update once for all changes in the current task. */
@@ -167,8 +179,10 @@ export class UploadProgressList extends ListOptions {
     card.addEventListener("announce", () => this.#statusChanged(card, upload));
     card.addEventListener("change", () => {
       this.#scheduleHide(card);
+      void this.showResult(card);
       this.#queueUpdate();
     });
+    card.addEventListener("delete", () => this.#deleteLater(upload, card));
     if (upload.file || !isSettled(upload)) this.#closed = false;
     this.#add(upload, card);
     this.#scheduleHide(card);
@@ -177,7 +191,6 @@ export class UploadProgressList extends ListOptions {
   /** @param {object} key   An upload, or a rejected file. @param {UploadCard} card */
   #add(key, card) {
     this.#cards.set(key, card);
-    this.child("cards").prepend(card.element);
     void this.showResult(card);
     card.addEventListener("dismiss", () => this.#dismiss(key));
   }
@@ -224,7 +237,63 @@ export class UploadProgressList extends ListOptions {
   }
 
   #dismissSettled() {
-    for (const [key, card] of [...this.#cards]) if (card.settled) this.#dismiss(key);
+    for (const [key, card] of [...this.#cards]) if (card.settled && !this.#deleting.has(key)) this.#dismiss(key);
+  }
+
+  // --- actions for several rows, and those that can be undone -----------------------------------------------------
+
+  /** @param {import("./upload-view-model.js").Action} action */
+  #cardsThatCan(action) {
+    return [...this.#cards.values()].filter((card) => card.actions.has(action));
+  }
+
+  #togglePause() {
+    const pausable = this.#cardsThatCan("pause");
+    if (pausable.length) for (const card of pausable) card.perform("pause");
+    else for (const card of this.#cardsThatCan("resume")) card.perform("resume");
+  }
+
+  #failedCards() {
+    return this.#cardsThatCan("retry").filter(({ view }) => view.tone === "failed");
+  }
+
+  /** Cancel all uploads after the time to undo it. */
+  #cancelAllLater() {
+    const cards = this.#cardsThatCan("cancel");
+    for (const card of cards) card.scheduled = true;
+    const end = () => {
+      for (const card of cards) card.scheduled = false;
+    };
+    const perform = () => {
+      end();
+      for (const card of cards) card.perform("cancel");
+    };
+    this.#startDelayed({ text: this.locale.cancellingSoon(cards.length), perform, undo: end });
+  }
+
+  /** @param {Upload} upload @param {UploadCard} card */
+  #deleteLater(upload, card) {
+    const start = () => this.#deleting.add(upload);
+    const perform = () => {
+      this.#deleting.delete(upload);
+      card.delete();
+    };
+    const undo = () => {
+      this.#deleting.delete(upload);
+      this.render();
+      card.focus();
+    };
+    this.#startDelayed({ text: this.locale.deletingSoon(card.filename), perform, undo }, start);
+  }
+
+  /** @param {import("../rows/delayed-action.js").Action} action @param {() => void} [prepare] */
+  #startDelayed(action, prepare) {
+    const hadFocus = this.root.activeElement !== null;
+    this.#delayed.performNow();
+    prepare?.();
+    this.#delayed.start(action);
+    this.announce(this.#delayed, action.text);
+    if (hadFocus) this.child("undo").focus({ preventScroll: true });
   }
 
   /** @param {object} key */
@@ -233,7 +302,7 @@ export class UploadProgressList extends ListOptions {
     const hadFocus = card?.element.contains(this.root.activeElement);
     this.#cards.delete(key);
     card?.stop();
-    const next = [...this.#cards.values()].find(({ element }) => !element.hidden);
+    const next = this.#rows.find((row) => row !== card && !row.element.hidden);
     if (hadFocus) (next ?? this.child("heading")).focus();
   }
 
@@ -241,26 +310,54 @@ export class UploadProgressList extends ListOptions {
 
   /** @protected */
   render() {
-    const cards = [...this.#cards.values()];
+    const shown = this.#shownCards;
     const dialog = this.mode === "dialog";
     const { locale } = this;
     const aggregate = this.#batch.aggregate;
-    this.#renderFrame(cards.length > 0, dialog);
+    this.#renderFrame(this.#cards.size > 0, dialog);
     const stale = this.isStale(this.#connection);
-    this.#renderTitle(aggregate, dialog, stale);
+    this.#renderTitle(aggregate, shown, dialog, stale);
     this.child("cards").classList.toggle("stale", stale);
     const bar = this.child("overall");
     setHidden(bar, aggregate.active === 0);
     bar.setAttribute("aria-label", locale.overallProgress);
     bar.setAttribute("aria-valuenow", String(Math.floor(aggregate.progress)));
-    bar.setAttribute("aria-valuetext", locale.summary(aggregate));
+    bar.setAttribute("aria-valuetext", this.child("count").textContent ?? "");
     this.child("overall-fill").style.setProperty("--progress", String(aggregate.progress));
-    this.#renderButton("cancel-all", locale.cancelAll, cards.filter(({ cancellable }) => cancellable).length > 1);
-    this.#renderButton("hide-finished", locale.hideFinished, !dialog && cards.some(({ settled }) => settled));
+    this.#renderBatchActions(shown, dialog);
     this.#renderButton("collapse", this.#collapsed ? locale.expand : locale.collapse, dialog);
     this.child("collapse").setAttribute("aria-expanded", String(!this.#collapsed));
     this.#renderButton("close", locale.close, dialog);
-    this.#renderRows(cards);
+    this.#renderRows(shown, dialog);
+    this.#renderUndo();
+  }
+
+  /** The rows but those that are about to be deleted, in the order in which they were added. */
+  get #shownCards() {
+    return [...this.#cards].filter(([key]) => !this.#deleting.has(key)).map(([, card]) => card);
+  }
+
+  /** @param {UploadCard[]} cards @param {boolean} dialog */
+  #renderBatchActions(cards, dialog) {
+    const { locale } = this;
+    const pausable = this.#cardsThatCan("pause").length;
+    const pausing = pausable + this.#cardsThatCan("resume").length;
+    this.#renderButton("pause-all", pausable ? locale.pauseAll : locale.resumeAll, pausing > 1);
+    this.#renderButton("retry-failed", locale.retryFailed, this.#failedCards().length > 1);
+    this.#renderButton("cancel-all", locale.cancelAll, this.#cardsThatCan("cancel").length > 1);
+    this.#renderButton("hide-finished", locale.hideFinished, !dialog && cards.some(({ settled }) => settled));
+  }
+
+  #renderUndo() {
+    const { current } = this.#delayed;
+    const hadFocus = this.root.activeElement === this.child("undo");
+    const notice = this.child("undo-notice");
+    const time = /** @type {HTMLElement} */ (notice.lastElementChild);
+    if (current && current.text !== this.child("undo-text").textContent) time.replaceWith(time.cloneNode()); // starts anew
+    setHidden(notice, current === null);
+    setText(this.child("undo-text"), current?.text ?? "");
+    setText(/** @type {HTMLElement} */ (this.child("undo").firstElementChild), this.locale.undo);
+    if (hadFocus && !current) (this.#rows.find(({ element }) => !element.hidden) ?? this.child("heading")).focus();
   }
 
   /** @param {boolean} filled @param {boolean} dialog */
@@ -272,20 +369,31 @@ export class UploadProgressList extends ListOptions {
     setHidden(this.child("body"), dialog && this.#collapsed);
   }
 
-  /** @param {Aggregate} aggregate @param {boolean} dialog @param {boolean} stale */
-  #renderTitle(aggregate, dialog, stale) {
+  /** @param {Aggregate} aggregate @param {UploadCard[]} cards @param {boolean} dialog @param {boolean} stale */
+  #renderTitle(aggregate, cards, dialog, stale) {
     const { locale } = this;
-    setText(this.child("heading"), dialog ? locale.dialogTitle(aggregate) : locale.heading);
-    const dialogProgress = aggregate.active ? locale.dialogProgress(aggregate) : "";
-    const summary = dialog ? dialogProgress : locale.summary(aggregate);
-    setText(this.child("count"), stale && aggregate.active ? locale.reconnecting : summary);
+    const summary = summaryOf(cards.map(({ summaryRow }) => summaryRow));
+    const { total, active, counts } = summary;
+    const counted = { ...aggregate, total, active, completed: counts.done, failed: counts.failed, cancelled: counts.cancelled };
+    setText(this.child("heading"), dialog ? locale.dialogTitle(counted) : locale.heading);
+    const progress = dialog ? locale.dialogProgress(aggregate) : locale.format.percent(aggregate.progress);
+    const text = active ? [locale.rowSummary(summary), progress].join(" · ") : locale.rowSummary(summary);
+    setText(this.child("count"), stale && active ? locale.reconnecting : text);
   }
 
-  /** @param {UploadCard[]} cards */
-  #renderRows(cards) {
-    const shown = selectRows(cards, this.#showsAllRows ? null : this.maxItems);
-    for (const card of cards) setHidden(card.element, !shown.has(card));
-    const hidden = cards.length - selectRows(cards, this.maxItems).size;
+  /** @param {UploadCard[]} cards @param {boolean} dialog */
+  #renderRows(cards, dialog) {
+    this.#rows = inOrder(cards, this.#rows);
+    const visible = visibleRows(this.#rows, this.#showsAllRows ? null : this.maxItems);
+    for (const card of this.#cards.values()) {
+      setHidden(card.element, !visible.has(card));
+      card.opensResult = !dialog && this.#cards.size === 1;
+    }
+    this.child("cards").classList.toggle("compact", dialog || visible.size >= COMPACT_FROM);
+    this.child("cards").classList.toggle("single", this.#cards.size === 1);
+    const others = [...this.#cards.values()].filter((card) => !this.#rows.includes(card)); // about to be deleted
+    placeRows(this.child("cards"), [...this.#rows, ...others].map(({ element }) => element));
+    const hidden = this.maxItems === null ? 0 : Math.max(0, cards.length - this.maxItems);
     const { showFewer, showMore } = this.locale;
     this.#renderButton("more", this.#showsAllRows ? showFewer : showMore(hidden), hidden > 0);
     this.child("more").setAttribute("aria-expanded", String(this.#showsAllRows));
@@ -307,7 +415,15 @@ export class UploadProgressList extends ListOptions {
     const onClick = (/** @type {string} */ id, /** @type {() => void} */ action) => {
       this.child(id).addEventListener("click", action);
     };
-    onClick("cancel-all", () => this.cancelAll());
+    onClick("pause-all", () => this.#togglePause());
+    onClick("retry-failed", () => {
+      for (const card of this.#failedCards()) card.perform("retry");
+    });
+    onClick("cancel-all", () => this.#cancelAllLater());
+    onClick("undo", () => this.#delayed.undo());
+    this.child("undo-notice").addEventListener("pointerenter", () => this.#delayed.pause());
+    this.child("undo-notice").addEventListener("pointerleave", () => this.#delayed.resume());
+    for (const event of ["focusout", "pointerleave"]) this.child("cards").addEventListener(event, this.#queueUpdate);
     onClick("hide-finished", () => this.#dismissSettled());
     onClick("close", () => this.close());
     onClick("collapse", () => {

@@ -63,6 +63,7 @@ export class UploadProgress extends UploadElement {
     this.child("cards").append(card.element);
     card.addEventListener("announce", () => card.announcement && this.announce(card, card.announcement));
     card.addEventListener("change", this.#dispatchOutcome);
+    card.addEventListener("change", () => void this.showResult(card));
     this.#dispatchOutcome();
     void this.showResult(card);
   }

@@ -52,7 +52,12 @@ export function viewOf(upload, locale, rejection = "") {
   if (error) return viewOfClientError(upload, error, locale);
   const { transfer, retryAt } = upload;
   if (upload.needsFile) {
-    return view("waiting", locale.needsFile, { problem: locale.restMissing(locale.filename(upload), transfer), transfer });
+    const { percent, sent, total } = transfer ?? { percent: null, sent: 0, total: null };
+    const problem =
+      upload.canContinue && percent !== null && total !== null
+        ? locale.continueForRest(locale.format.percent(percent), locale.bytes(total - sent))
+        : locale.restMissing(locale.filename(upload), transfer);
+    return view("waiting", locale.needsFile, { problem, transfer });
   }
   if (upload.sending === "paused") {
     return view("waiting", locale.paused, { facts: transfer ? locale.transferFacts(transfer) : [], transfer });
@@ -68,7 +73,8 @@ export function viewOf(upload, locale, rejection = "") {
   const tone = state.stage === "queued" ? "waiting" : "busy";
   const activity = ACTIVITIES[state.stage] ?? "";
   const facts = transfer ? locale.transferFacts(transfer) : locale.progressFacts(state);
-  return view(tone, locale.stage(state.stage), { facts, attempt, activity, transfer });
+  const title = state.paused ? locale.pausedByAdmin : locale.stage(state.stage);
+  return view(tone, title, { facts, attempt, activity, transfer });
 }
 
 /** @typedef {"pause" | "resume" | "cancel" | "retry" | "choose" | "delete" | "dismiss"} Action */

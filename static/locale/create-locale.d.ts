@@ -69,7 +69,7 @@ declare function composedTexts(current: () => Locale): {
     restMissing(filename: string, transfer: Transfer | null): string;
     /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
      * @param {Message} state @returns {string[]} */
-    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];
+    progressFacts({ stage, speed, eta, forecast, queuePosition, bytesReceived, bytesExpected }: Message): string[];
     /** The progress and remaining time below the dialog's title. @param {Aggregate} aggregate @returns {string} */
     dialogProgress({ progress, eta }: Aggregate): string;
     /** How much smaller the result is than the original. @param {number} percent */
@@ -90,6 +90,9 @@ declare function composedTexts(current: () => Locale): {
     position: (seconds: number, duration: number) => string;
     /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
     progressValue: (percent: number, title: string, facts: string[]) => string;
+    /** The number of an attempt, with the reason for it where the language is the server's.
+     * @param {number} attempt @param {Message} state */
+    attempt(attempt: number, { message }: Message): string;
     /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
     announcement(filename: string, state: Message): string;
 };

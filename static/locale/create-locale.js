@@ -146,14 +146,13 @@ function composedTexts(current) {
 
     /** The facts after a stage's title: received bytes, queue position, speed, remaining time. Unknown ones are omitted.
      * @param {Message} state @returns {string[]} */
-    progressFacts({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
+    progressFacts({ stage, speed, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
       const locale = current();
       const { format } = locale;
       const facts = [];
       if (stage === "receiving" && bytesReceived) facts.push(locale.received(bytesReceived, bytesExpected));
       if (stage === "queued" && queuePosition) facts.push(locale.queuePosition(queuePosition));
       if (speed) facts.push(locale.compressionSpeed(format.speed(speed)));
-      if (fps) facts.push(locale.framesPerSecond(format.number(fps)));
       const hasEta = eta !== null && eta !== undefined;
       if (hasEta) facts.push(locale.eta(eta));
       if (stage !== "compressing" || !forecast) return facts;
@@ -214,6 +213,14 @@ function composedTexts(current) {
     progressValue: (percent, title, facts) =>
       [current().format.percent(percent), current().insideSentence(title), ...facts].join(current().comma),
 
+    /** The number of an attempt, with the reason for it where the language is the server's.
+     * @param {number} attempt @param {Message} state */
+    attempt(attempt, { message }) {
+      const { asSentence, attemptNumber, language } = current();
+      const sentence = asSentence(attemptNumber(attempt));
+      return language === "en" ? `${sentence} ${message}` : sentence;
+    },
+
     /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
     announcement(filename, state) {
       const locale = current();
@@ -226,7 +233,9 @@ function composedTexts(current) {
       if (state.stage === "failed") return announcedFailure(name, locale.error(state.error ?? { ...state, code: "INTERNAL" }));
       const again = state.retried ? locale.startedAgain : locale.attemptNumber(state.attempt);
       const attempt = state.attempt > 1 ? [insideSentence(again)] : [];
-      return announced(name, [...attempt, insideSentence(locale.stage(state.stage))].join(locale.comma));
+      const waitsForFile = state.retried && state.stage === "receiving"; // nothing may be received yet
+      const stage = waitsForFile ? [] : [insideSentence(locale.stage(state.stage))];
+      return announced(name, [...attempt, ...stage].join(locale.comma));
     },
   };
 }

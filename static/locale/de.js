@@ -64,6 +64,7 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   completed: "Fertig",
   cancelled: "Abgebrochen",
   paused: "Angehalten",
+  pausedByAdmin: "Von der Administration angehalten",
   waiting: "Wartet auf das Hochladen",
   loading: "Wird geladen",
   needsToken: "Wartet auf ein Zugriffstoken",
@@ -180,7 +181,7 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `voraussichtlich ${size}`,
   expectedTime: (time) => `voraussichtliche Dauer ${time}`,
   attemptNumber: (attempt) => `Versuch ${format.number(attempt)}`,
-  attempt: (attempt) => `Versuch ${format.number(attempt)}.`,
+  asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Auf dem Server ist die Datei nicht vollständig. Wählen Sie ${isolate(filename)} erneut aus, um fortzufahren.`,
   confirmDelete: (filename) => `${isolate(filename)} mit allen Ergebnissen löschen?`,
@@ -220,7 +221,7 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   incomplete: (length, declaredLength) =>
     `Die Datei ist unvollständig. Nur ${length} von ${declaredLength} konnten gelesen werden.`,
   linkCopiedUntil: (moment) => `Der Link wurde kopiert. Er gilt bis ${moment}.`,
-  validUntil: (moment) => `Die Links gelten bis ${moment}.`,
+  validUntil: (moment) => `Die Links zu den Dateien gelten bis ${moment}.`,
   storedUnchanged: "Die Datei war bereits klein und wurde unverändert gespeichert.",
   measuredQuality: (metric, score) => `${metric} ${score}, an Stichproben gemessen`,
   poster: (filename) => `Vorschaubild von ${isolate(filename)}`,

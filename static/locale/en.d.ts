@@ -1,7 +1,6 @@
 /** The English texts of the elements and of the demo page. Pure. */
 import { Formats } from "./format.js";
 export type Aggregate = import("../client/aggregate.js").Aggregate;
-export type Message = import("../protocol/messages.js").Message;
 export type Stage = import("../protocol/messages.js").Stage;
 export type Locale = import("./create-locale.js").Locale;
 export type Texts = typeof ENGLISH_TEXTS;
@@ -49,6 +48,7 @@ export declare const ENGLISH_TEXTS: {
     completed: string;
     cancelled: string;
     paused: string;
+    pausedByAdmin: string;
     waiting: string;
     loading: string;
     needsToken: string;
@@ -128,8 +128,8 @@ export declare const ENGLISH_TEXTS: {
     advice: Record<string, string>;
     /** @param {number} attempt */
     attemptNumber: (attempt: number) => string;
-    /** @param {number} attempt @param {Message} state */
-    attempt: (attempt: number, { message }: Message) => string;
+    /** @param {string} text   A title. */
+    asSentence: (text: string) => string;
     /** @param {string} filename */
     fileMissing: (filename: string) => string;
     /** Shown while a cancellation of several uploads can be undone. @param {number} count */

@@ -4,7 +4,6 @@ import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
-/** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../protocol/messages.js").Stage} Stage */
 /** @typedef {import("./create-locale.js").Locale} Locale */
 /** @typedef {typeof ENGLISH_TEXTS} Texts   What every language has, but the texts that are composed of them. */
@@ -66,6 +65,7 @@ export const ENGLISH_TEXTS = {
   completed: "Completed",
   cancelled: "Cancelled",
   paused: "Paused",
+  pausedByAdmin: "Paused by an administrator",
   waiting: "Waiting to be sent",
   loading: "Loading",
   needsToken: "Waiting for an access token",
@@ -202,8 +202,8 @@ export const ENGLISH_TEXTS = {
   /** @param {number} attempt */
   attemptNumber: (attempt) => `Attempt ${format.number(attempt)}`,
 
-  /** @param {number} attempt @param {Message} state */
-  attempt: (attempt, { message }) => `Attempt ${format.number(attempt)}. ${message}`,
+  /** @param {string} text   A title. */
+  asSentence: (text) => `${text}.`,
 
   /** @param {string} filename */
   fileMissing: (filename) =>
@@ -270,7 +270,7 @@ export const ENGLISH_TEXTS = {
   linkCopiedUntil: (moment) => `The link was copied. It is valid until ${moment}.`,
 
   /** @param {string} moment */
-  validUntil: (moment) => `The links are valid until ${moment}.`,
+  validUntil: (moment) => `The links to the files are valid until ${moment}.`,
 
   storedUnchanged: "The file was already small, so it was stored unchanged.",
 

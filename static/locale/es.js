@@ -66,6 +66,7 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   completed: "Completada",
   cancelled: "Cancelada",
   paused: "En pausa",
+  pausedByAdmin: "En pausa por el administrador",
   waiting: "En espera de envío",
   loading: "Cargando",
   needsToken: "En espera de un token de acceso",
@@ -182,7 +183,7 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `tamaño previsto ${size}`,
   expectedTime: (time) => `duración prevista ${time}`,
   attemptNumber: (attempt) => `Intento ${format.number(attempt)}`,
-  attempt: (attempt) => `Intento ${format.number(attempt)}.`,
+  asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `El servidor no tiene el archivo completo. Vuelva a elegir ${isolate(filename)} para continuar.`,
   confirmDelete: (filename) => `¿Eliminar ${isolate(filename)} y sus resultados?`,
@@ -220,7 +221,7 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   incomplete: (length, declaredLength) =>
     `El archivo está incompleto. Solo se han podido leer ${length} de ${declaredLength}.`,
   linkCopiedUntil: (moment) => `Se ha copiado el enlace. Es válido hasta ${moment}.`,
-  validUntil: (moment) => `Los enlaces son válidos hasta ${moment}.`,
+  validUntil: (moment) => `Los enlaces a los archivos son válidos hasta ${moment}.`,
   storedUnchanged: "El archivo ya era pequeño y se ha guardado sin cambios.",
   measuredQuality: (metric, score) => `${metric} ${score}, medido en muestras`,
   poster: (filename) => `Carátula de ${isolate(filename)}`,

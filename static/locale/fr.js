@@ -66,6 +66,7 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   completed: "Terminé",
   cancelled: "Annulé",
   paused: "Suspendu",
+  pausedByAdmin: "Suspendu par l’administrateur",
   waiting: "En attente d’envoi",
   loading: "Chargement",
   needsToken: "En attente d’un jeton d’accès",
@@ -184,7 +185,7 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `taille prévue ${size}`,
   expectedTime: (time) => `durée prévue ${time}`,
   attemptNumber: (attempt) => `Tentative ${format.number(attempt)}`,
-  attempt: (attempt) => `Tentative ${format.number(attempt)}.`,
+  asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Le serveur n’a pas le fichier complet. Choisissez à nouveau ${isolate(filename)} pour continuer.`,
   confirmDelete: (filename) => `Supprimer ${isolate(filename)} et ses résultats ?`,
@@ -224,7 +225,7 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   incomplete: (length, declaredLength) =>
     `Le fichier est incomplet. Seules ${length} sur ${declaredLength} ont pu être lues.`,
   linkCopiedUntil: (moment) => `Le lien a été copié. Il est valable jusqu’à ${moment}.`,
-  validUntil: (moment) => `Les liens sont valables jusqu’à ${moment}.`,
+  validUntil: (moment) => `Les liens vers les fichiers sont valables jusqu’à ${moment}.`,
   storedUnchanged: "Le fichier était déjà petit et a été enregistré tel quel.",
   measuredQuality: (metric, score) => `${metric} ${score}, mesuré sur des échantillons`,
   poster: (filename) => `Affiche de ${isolate(filename)}`,

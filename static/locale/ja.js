@@ -60,6 +60,7 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   completed: "完了",
   cancelled: "キャンセル済み",
   paused: "一時停止中",
+  pausedByAdmin: "管理者が一時停止しています",
   waiting: "送信待ち",
   loading: "読み込み中",
   needsToken: "アクセストークン待ち",
@@ -175,7 +176,7 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `予想サイズ ${size}`,
   expectedTime: (time) => `予想時間 ${time}`,
   attemptNumber: (attempt) => `${format.number(attempt)}回目の試行`,
-  attempt: (attempt) => `${format.number(attempt)}回目の試行です。`,
+  asSentence: (text) => `${text}。`,
   fileMissing: (filename) =>
     `サーバーにファイル全体が届いていません。続けるには「${isolate(filename)}」をもう一度選択してください。`,
   confirmDelete: (filename) => `「${isolate(filename)}」とその結果を削除しますか？`,
@@ -211,7 +212,7 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   incomplete: (length, declaredLength) =>
     `ファイルが不完全です。${declaredLength}のうち${length}しか読み取れませんでした。`,
   linkCopiedUntil: (moment) => `リンクをコピーしました。${moment}まで有効です。`,
-  validUntil: (moment) => `リンクは${moment}まで有効です。`,
+  validUntil: (moment) => `ファイルへのリンクは${moment}まで有効です。`,
   storedUnchanged: "ファイルはすでに小さかったため、そのまま保存されました。",
   measuredQuality: (metric, score) => `${metric} ${score}（サンプルで測定）`,
   poster: (filename) => `${isolate(filename)}のポスター画像`,

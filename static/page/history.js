@@ -65,8 +65,8 @@ export class UploadHistory extends EventTarget {
   }
 
   /** @param {string} uploadId @param {HistoryEntry} entry */
-  #watch(uploadId, { seq, epoch }) {
-    this.#roomcast.watch(uploadId, { since: seq, epoch });
+  #watch(uploadId, { seq, epoch, addedAt }) {
+    this.#roomcast.watch(uploadId, { since: seq, epoch, addedAt });
   }
 
   #update() {
@@ -84,7 +84,7 @@ export class UploadHistory extends EventTarget {
     if (this.#stored.get(upload) === position) return; // a tick does not change the position
     this.#stored.set(upload, position);
     const filename = this.filename(upload);
-    store.updateEntry(uploadId, { filename, finished: isSettled(upload), seq, epoch });
+    store.updateEntry(uploadId, { filename, finished: isSettled(upload), seq, epoch, addedAt: upload.addedAt });
   }
 
   /** Remove an upload that the server no longer has. @param {Upload} upload */

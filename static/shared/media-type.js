@@ -5,16 +5,26 @@ const EXTENSIONS = {
   audio: "mp3 m4a m4b aac wav flac ogg oga opus aif aiff caf amr".split(" "),
   image: "jpg jpeg png gif webp avif tif tiff bmp heic heif jxl".split(" "),
 };
+const TOP_LEVEL_TYPES = /** @type {(keyof typeof EXTENSIONS)[]} */ (Object.keys(EXTENSIONS));
+
+/**
+ * Return the top-level media type of a file, or null if it is not a media file.
+ *
+ * @param {{name: string, type: string}} file
+ * @returns {"video" | "audio" | "image" | null}
+ */
+export function topLevelTypeOf({ name, type }) {
+  const extension = name.split(".").pop()?.toLowerCase() ?? "";
+  const declared = TOP_LEVEL_TYPES.find((media) => type.startsWith(`${media}/`));
+  return declared ?? TOP_LEVEL_TYPES.find((media) => EXTENSIONS[media].includes(extension)) ?? null;
+}
 
 /**
  * Return the kind of template that a file needs, or null if it is not a media file. Audio files use video templates.
  *
  * @param {{name: string, type: string}} file @returns {"video" | "image" | null}
  */
-export function mediaTypeOf({ name, type }) {
-  const extension = name.split(".").pop()?.toLowerCase() ?? "";
-  const isA = (/** @type {keyof typeof EXTENSIONS} */ media) =>
-    type.startsWith(`${media}/`) || EXTENSIONS[media].includes(extension);
-  if (isA("video") || isA("audio")) return "video";
-  return isA("image") ? "image" : null;
+export function mediaTypeOf(file) {
+  const type = topLevelTypeOf(file);
+  return type === "audio" ? "video" : type;
 }

@@ -5,7 +5,7 @@ import { ENGLISH } from "../../static/locale/en.js";
 
 const { bytes, duration, eta, outputFacts, outputTitle, partialNote, progressFacts, received, resultNote, saved } = ENGLISH;
 
-const nothing = { speed: null, fps: null, eta: null, queuePosition: null };
+const nothing = { speed: null, eta: null, queuePosition: null };
 const state = { stage: "compressing", ...nothing, bytesReceived: 9, bytesExpected: 9 };
 
 test("bytes uses at most three digits and a suitable unit", () => {
@@ -70,8 +70,8 @@ test("duration shows hours only if there are any", () => {
 
 test("progressFacts omits unknown facts", () => {
   assert.deepEqual(progressFacts(state), []);
-  const fast = { ...state, speed: 1.84, fps: 54.6, eta: 0 };
-  assert.deepEqual(progressFacts(fast), ["1.8× speed", "55 fps", "about a second left"]);
+  const fast = { ...state, speed: 1.84, eta: 0 };
+  assert.deepEqual(progressFacts(fast), ["1.8× speed", "about a second left"]);
   assert.deepEqual(progressFacts({ ...state, stage: "queued", queuePosition: 2 }), ["2nd in the queue"]);
   assert.deepEqual(progressFacts({ ...state, stage: "receiving" }), ["9 of 9 bytes"]);
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -204,11 +205,60 @@ async def test_filters_are_in_the_url_and_actions_concern_what_they_select(
         assert await wrapped_ages(page) == 0
 
 
-async def test_admin_pauses_a_template_and_drains_a_worker(
-    admin_server: RunningServer, page: Page, shelf: Shelf
+async def test_page_of_an_upload_replays_what_its_watchers_saw(
+    admin_server: RunningServer, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
+) -> None:
+    clip = shelf.clip("beach.mp4", seconds=1, size="160x120")
+    ffmpeg.behave("slow:60")
+    replay, slider = page.locator(".replay"), page.get_by_role("slider", name="Event")
+    events, heading = page.locator(".event"), page.get_by_role("heading", name="beach.mp4", level=2)
+    async with Api(admin_server, token("ada")) as ada:
+        upload = await ada.accepted(clip)
+        await sign_in(page, admin_server)
+        await reaches(row(page, upload), "Compressing")
+        await row(page, upload).get_by_role("link", name="beach.mp4").click()
+        await expect(heading).to_be_focused()
+        assert page.url.endswith(f"#/uploads/{upload}")
+        await expect(replay.locator(".stage")).to_have_text("Compressing")
+        await expect(page.locator(".stages")).to_contain_text("Compressing")
+        await expect(page.locator(".lines")).to_contain_text("upload_claimed")
+        await expect(page.locator(".attempts")).to_contain_text("Attempt 1: running")
+        assert await violations(page) == []
+
+        await slider.focus()
+        await page.keyboard.press("Home")
+        await expect(replay.locator(".stage")).to_have_text("Receiving")
+        await expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^Event 1, [\d:.]+: Receiving$"))
+        await expect(events.first).to_have_attribute("aria-current", "step")
+        await page.keyboard.press("ArrowRight")
+        await expect(replay.locator(".stage")).to_have_text("Waiting for a worker")
+        assert await replay.locator("button:visible").count() == 0, "nothing can be done with the past"
+
+        await page.get_by_role("button", name="Cancel beach.mp4").click()
+        await expect(events.last).to_contain_text("Cancelled")
+        await expect(events.last).to_contain_text("user root")
+        await expect(replay.locator(".stage")).to_have_text("Waiting for a worker")  # the selected event stays
+        await page.get_by_role("button", name="Now").click()
+        await expect(replay.locator(".stage")).to_have_text("Cancelled")
+        await expect(page.locator(".attempts")).to_contain_text("Attempt 1: cancelled")
+        assert await wrapped_ages(page) == 0
+        await page.emulate_media(color_scheme="dark")
+        assert await violations(page) == []
+
+        await page.go_back()
+        await expect(page.get_by_role("heading", name="Uploads", exact=True)).to_be_focused()
+        await expect(row(page, upload)).to_contain_text("while compressing")
+        await page.goto(f"{admin_server.url}/admin#/uploads/upload_unknown")
+        await expect(page.get_by_text("There is no upload with this id")).to_be_visible()
+        await page.get_by_role("link", name="All uploads").click()
+        await expect(row(page, upload)).to_be_visible()
+
+
+async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
+    admin_server: RunningServer, context: BrowserContext, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
 ) -> None:
     picture = shelf.image("picture.png")
-    templates = page.locator("#templates")
+    templates, history = page.locator("#templates"), page.locator("#history")
     async with Api(admin_server, token("eve")) as eve:
         assert (await eve.finished(await eve.accepted(picture)))["status"] == "completed"
         await sign_in(page, admin_server)
@@ -226,3 +276,24 @@ async def test_admin_pauses_a_template_and_drains_a_worker(
         await expect(workers).to_contain_text("Drained: takes no uploads, by root")
         await workers.get_by_role("button", name="Resume").click()
         await expect(workers.get_by_role("button", name="Drain")).to_be_visible()
+
+        await expect(history.locator("canvas")).to_have_count(4)
+        await history.get_by_role("button", name="Last day").click()
+        await history.get_by_role("button", name="Show tables").click()
+        finished = history.get_by_role("region", name="Finished uploads, table").locator("tbody tr")
+        await expect(finished.last.locator("td").first).not_to_have_text("0")
+        assert await violations(page) == []
+
+        viewer = await context.new_page()
+        await viewer.goto(f"{admin_server.url}/progress-demo")
+        await viewer.get_by_label("Access token").fill(token("eve"))
+        await viewer.keyboard.press("Enter")
+        await online(viewer)
+        await page.bring_to_front()
+        await page.get_by_text("Connections and rooms").click()
+        connections = page.locator("#rooms-list")
+        await expect(connections).to_contain_text("websocket")
+        assert await violations(page) == []
+        async with page.expect_response("**/api/admin/rooms/disconnect") as answered:
+            await connections.get_by_role("button", name="Disconnect a connection of eve").click()
+        assert (await (await answered.value).json())["disconnected"] == 1

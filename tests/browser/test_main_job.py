@@ -32,12 +32,12 @@ async def test_two_dropped_clips_are_shown_until_completed(
     for file in (one, other):
         await demo.card(file).compresses()
     ffmpeg.heal()  # the running encoders stay slow, later ones are not
-    await expect(demo.card(one).facts).to_contain_text("fps")
-    await expect(demo.batch).to_contain_text("0 of 2 finished")
+    await expect(demo.card(one).facts).to_contain_text("speed")
+    await expect(demo.batch).to_contain_text("2 compressing")
     for file in (one, other):
         await demo.card(file).reaches("Completed")
         assert_valid_progress(await demo.renderings(file))
-    await expect(demo.batch).to_have_text("All 2 finished")
+    await expect(demo.batch).to_have_text("2 done")
     assert len({rendering.percent for rendering in await demo.renderings(one) if rendering.stage == "Compressing"}) >= 3
 
 

@@ -16,7 +16,7 @@ from tests.support.harness import ROOT
 
 STATIC = ROOT / "static"
 LAYERS = (
-    "protocol", "shared", "client", "bindings", "locale", "results", "elements", "intake", "page",
+    "protocol", "shared", "client", "bindings", "locale", "results", "rows", "elements", "intake", "page",
     "admin/common", "admin/charts", "admin/panels", "admin/uploads", "admin/detail", "admin", "docs", "",
 )  # fmt: skip
 """The folders, lowest first; the empty name is that of the public modules at the top."""

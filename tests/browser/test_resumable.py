@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext
 
 from tests.conftest import Shelf
 from tests.support.browser.demo import limited_bandwidth
-from tests.support.browser.own_page import OwnPage
+from tests.support.browser.own_page import CONNECT, OwnPage
 from tests.support.browser.proxy import BreakableProxy
 from tests.support.clips import pad
 from tests.support.harness import Api, RunningServer, eventually
@@ -48,6 +48,83 @@ async def test_broken_connection_resumes_without_resending(
     first, second = own.chunks
     assert first == 0
     assert second > 0.2 * large.stat().st_size, "received bytes are not sent again"
+
+
+NO_RETRIES_BY_TIME = """
+const original = globalThis.setTimeout;
+globalThis.setTimeout = (callback, delay, ...rest) =>
+  original(callback, [500, 1_000, 2_000, 4_000, 8_000, 15_000].includes(delay) ? 3_600_000 : delay, ...rest);
+"""
+"""Makes the waits between two tries to send an hour long."""
+
+
+async def test_interrupted_upload_is_shown_as_one_and_goes_on_because_the_connection_is_back(
+    server: RunningServer, context: BrowserContext, large: Path
+) -> None:
+    script = f"async () => {{ {NO_RETRIES_BY_TIME} await ({CONNECT})(); }}"
+    async with BreakableProxy(server) as proxy:
+        own = await OwnPage.open(context, proxy.url, script=script)
+        async with limited_bandwidth(own.page, 400_000):
+            await own.upload(large)
+            await own.midway()
+            assert await own.evaluate("uploads[0].transfer.percent") > 30
+            proxy.down = True
+            proxy.break_connections()
+            await own.until("uploads[0].sending === 'interrupted'")
+            assert await own.evaluate("uploads[0].retryAt > Date.now() && !uploads[0].pausable")
+            assert await own.evaluate("uploads[0].transfer.sent === uploads[0].state.bytesReceived")
+            assert await own.evaluate("uploads[0].transfer.bytesPerSecond") is None
+            assert len(own.chunks) == 1
+            proxy.down = False
+            await own.until("uploads[0].sending === 'now'")
+        await own.completes()
+    assert len(own.chunks) == 2
+
+
+SEND_BY_HANDLE = """async () => {
+  const [file] = document.querySelector("input").files;
+  const folder = await navigator.storage.getDirectory();
+  const handle = await folder.getFileHandle(file.name, { create: true });
+  const writer = await handle.createWritable();
+  await writer.write(file);
+  await writer.close();
+  const { rememberHandle } = await import("/static/client/file-handles.js");
+  globalThis.uploads = [roomcast.upload(await handle.getFile())];
+  await rememberHandle(uploads[0], handle);
+}"""
+
+ASK_FOR_PERMISSION = """
+FileSystemFileHandle.prototype.queryPermission = async () => "prompt";
+FileSystemFileHandle.prototype.requestPermission = async () => "granted";
+"""
+
+
+async def test_reload_goes_on_by_the_handle_of_the_file_at_once_or_when_that_is_allowed(
+    open_own: Open, large: Path
+) -> None:
+    own = await open_own()
+    async with limited_bandwidth(own.page, 300_000):
+        await own.pick(large)
+        await own.page.evaluate(SEND_BY_HANDLE)
+        await own.midway(0.2)
+        upload_id = await own.evaluate("uploads[0].id")
+        await own.load()
+        await own.evaluate(ASK_FOR_PERMISSION)
+        await own.evaluate(f"void (globalThis.uploads = [roomcast.watch('{upload_id}')])")
+        await own.until("uploads[0].needsFile && uploads[0].canContinue")
+        assert await own.evaluate("uploads[0].continueSending()")
+        await own.midway(0.4)
+        await own.load()
+        await own.evaluate(f"void (globalThis.uploads = [roomcast.watch('{upload_id}')])")
+        await own.until("uploads[0].sending === 'now'")
+        assert not await own.evaluate("uploads[0].needsFile")
+    await own.completes()
+    first, second, third = own.chunks
+    assert first == 0 < second < third
+    await own.until(
+        "import('/static/client/file-handles.js')"
+        f".then(async ({{ handleOf }}) => (await handleOf('{upload_id}')) === null)"
+    )
 
 
 async def test_same_file_resumes_after_a_reload(open_own: Open, large: Path) -> None:

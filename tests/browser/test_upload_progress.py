@@ -263,13 +263,13 @@ async def test_activity_icon_is_animated_unless_motion_is_reduced(
     await expect(card.root.locator(".activity")).to_be_hidden()
 
 
-async def test_bar_width_is_the_progress(open_single: Open, api: Api) -> None:
+async def test_width_of_a_segment_is_its_progress(open_single: Open, api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     own = await open_single(f'<div dir="rtl"><upload-progress upload-id="{upload_id}"></upload-progress></div>')
     await expect(own.card("clip.mp4").root).to_be_visible()
     drawn = """
     (card) => {
-      const bar = card.querySelector(".bar").getBoundingClientRect();
+      const bar = card.querySelector(".segment").getBoundingClientRect();
       const fill = card.querySelector(".fill");
       fill.style.transition = "none";
       const at = (percent) => {

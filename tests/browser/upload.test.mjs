@@ -5,6 +5,7 @@ import { Semaphore } from "../../static/client/semaphore.js";
 import { TransferMeter } from "../../static/client/transfer-meter.js";
 import { Upload } from "../../static/client/upload.js";
 import { outcomeOf, viewOf } from "../../static/elements/upload-view-model.js";
+import { Http } from "../../static/protocol/http.js";
 import { ENGLISH } from "../../static/locale/en.js";
 import { RoomcastError } from "../../static/roomcast.js";
 
@@ -319,6 +320,47 @@ test("a refusal that may pass is tried again, one that will not is an error", as
   await started;
   assert.equal(asked.filter((call) => call === "resumable").length, 2);
   assert.equal(upload.error.code, "TOO_LARGE");
+});
+
+test("a row says what holds an upload up, and what a person can do", () => {
+  const view = (more) => viewOf({ ...watched().upload, transfer: null, retryAt: null, ...more }, ENGLISH);
+  const transfer = { sent: 77_900_000, total: 83_200_000, percent: 93.6, bytesPerSecond: null, secondsLeft: null };
+  const interrupted = view({ sending: "interrupted", transfer, retryAt: Date.now() + 7_500 });
+  assert.deepEqual([interrupted.tone, interrupted.title], ["waiting", "Waiting for the connection"]);
+  assert.deepEqual(interrupted.facts, ["77.9 of 83.2 MB kept", "trying again in 8 s"]);
+
+  const rest = "93% has arrived. Choose film.mp4 again to send the last 5.30 MB.";
+  assert.equal(view({ needsFile: true, transfer, file: { name: "film.mp4" } }).problem, rest);
+  const allowed = view({ needsFile: true, canContinue: true, transfer });
+  assert.equal(allowed.problem, "93% has arrived. Continue to send the last 5.30 MB.");
+
+  const sending = view({ sending: "now", transfer, state: message(1, { stage: "receiving" }) });
+  assert.deepEqual([sending.tone, sending.transfer, sending.facts], ["busy", transfer, ["77.9 of 83.2 MB"]]);
+
+  const paused = view({ state: message(1, { stage: "queued", paused: true }) });
+  assert.deepEqual([paused.tone, paused.title], ["waiting", "Paused by an administrator"]);
+
+  const token = (tokenRefused) => view({ error: { code: "UNAUTHENTICATED", tokenRefused } }).title;
+  assert.deepEqual([token(false), token(true)], ["Waiting for an access token", "The access token is not valid"]);
+  const failure = view({ state: failed(2, "UNREADABLE_MEDIA") });
+  assert.match(failure.problem, /^No\. It may be damaged or incomplete\. .*MP4/);
+});
+
+test("an attempt that a person has started is no second attempt of the server", () => {
+  const attempt = (more) => viewOf({ ...watched().upload, transfer: null, state: message(3, { attempt: 2, message: "Again.", ...more }) }, ENGLISH).attempt;
+  assert.equal(attempt({}), "Attempt 2. Again.");
+  assert.equal(attempt({ retried: true }), "Started again");
+  const announced = (more) => ENGLISH.announcement("film.mp4", message(3, { attempt: 2, ...more }));
+  assert.equal(announced({}), "film.mp4: attempt 2, waiting for a worker.");
+  assert.equal(announced({ retried: true }), "film.mp4: started again, waiting for a worker.");
+  assert.equal(announced({ retried: true, stage: "receiving" }), "film.mp4: started again.");
+});
+
+test("a token that was refused is told apart from one that is missing", async () => {
+  const unauthenticated = (token) => new Http(new URL("http://media.example"), token, () => {}).withTokenRefusal(new RoomcastError("UNAUTHENTICATED", "Who?"));
+  assert.deepEqual([unauthenticated(undefined).tokenRefused, unauthenticated("x").tokenRefused], [false, true]);
+  const forbidden = new Http(new URL("http://media.example"), "x", () => {}).withTokenRefusal(new RoomcastError("FORBIDDEN", "No."));
+  assert.equal(forbidden.tokenRefused, false);
 });
 
 test("the transfer is what this client has sent, or what the server has received, with its speed", async () => {

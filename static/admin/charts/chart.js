@@ -24,7 +24,7 @@ export class ChartView {
   #legend = elementOf("ul", "legend");
   #table = elementOf("table", "chart-table");
   #tableBox = elementOf("div", "chart-table-box", this.#table);
-  element = elementOf("section", "chart", this.#title, this.#summary, this.#plotArea, this.#legend, this.#tableBox);
+  element = elementOf("div", "chart", this.#title, this.#summary, this.#plotArea, this.#legend, this.#tableBox);
   /** @type {any} */ #plot = null;
   /** @type {Chart | null} */ #chart = null;
   /** @type {Bucket[]} */ #buckets = [];
@@ -35,6 +35,7 @@ export class ChartView {
     this.#library = library;
     const id = `chart-${(tables += 1)}`;
     this.#title.id = id;
+    this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-labelledby", id);
     this.#table.setAttribute("aria-labelledby", id);
     this.#tableBox.tabIndex = 0;

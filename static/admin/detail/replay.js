@@ -53,7 +53,7 @@ export class ReplayPlayer extends EventTarget {
     const [frame, panel, rows] = ["frame", "panel", "cards"].map((id) => /** @type {HTMLElement} */ (this.#root.getElementById(id)));
     this.#rows = rows;
     panel.hidden = false;
-    void addStyleSheets(this.#root, "base.css", "elements/elements.css").then(() => (frame.hidden = false));
+    void addStyleSheets(this.#root, "base.css", "elements/elements.css", "rows/row.css").then(() => (frame.hidden = false));
     Object.assign(this.#slider, { type: "range", min: "0", max: "0", step: "1" });
     this.#slider.setAttribute("aria-label", "Event");
     this.#slider.addEventListener("input", () => this.#selectIndex(Number(this.#slider.value)));

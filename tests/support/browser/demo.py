@@ -109,7 +109,7 @@ class Card:
 
     async def compresses(self) -> Self:
         """Wait until the encoder has reported progress."""
-        await expect(self.facts).to_contain_text(" fps", timeout=WORK_SECONDS * 1000)
+        await expect(self.facts).to_contain_text(" speed", timeout=WORK_SECONDS * 1000)
         return await self.reaches("Compressing")
 
     async def reaches(self, stage: str, *, seconds: float = WORK_SECONDS) -> Self:

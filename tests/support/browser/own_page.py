@@ -12,7 +12,7 @@ from tests.support.browser.demo import WORK_SECONDS
 _PATH = "/own-page"
 _HTML = '<!doctype html><meta charset="utf-8"><input type="file" multiple>'
 
-_CONNECT = """
+CONNECT = """
 async () => {
   const { connect } = await import("/static/roomcast.js");
   globalThis.roomcast = connect();
@@ -35,7 +35,7 @@ class OwnPage:
         page.on("request", self._note)
 
     @classmethod
-    async def open(cls, context: BrowserContext, url: str, *, script: str = _CONNECT) -> Self:
+    async def open(cls, context: BrowserContext, url: str, *, script: str = CONNECT) -> Self:
         """Open the page. `url` is that of the server or of a proxy; `script` runs after every load."""
         own = cls(await context.new_page(), url, script)
 

@@ -10,10 +10,11 @@ from tests.support.harness import RunningServer
 
 
 class BreakableProxy:
-    """A proxy between a browser and `server`, in the test's event loop."""
+    """A proxy between a browser and `server`, in the test's event loop. While `down`, it accepts no connections."""
 
     def __init__(self, server: RunningServer) -> None:
         self._server = server
+        self.down = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._copying: set[asyncio.Task[None]] = set()
 
@@ -33,6 +34,9 @@ class BreakableProxy:
             writer.transport.abort()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.down:
+            writer.transport.abort()
+            return
         task = asyncio.create_task(self._connect(reader, writer))
         self._copying.add(task)
         task.add_done_callback(self._copying.discard)
