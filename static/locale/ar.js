@@ -46,7 +46,6 @@ export const ar = createLocale({
   undo: "تراجع",
   download: "تنزيل",
   showResult: "عرض النتيجة",
-  sent: "أُرسل",
   sendingStep: "الإرسال",
   compressingStep: "الضغط",
   storingStep: "الحفظ",
@@ -64,6 +63,7 @@ export const ar = createLocale({
   completed: "اكتمل",
   cancelled: "أُلغي",
   paused: "متوقف مؤقتًا",
+  pausedByAdmin: "أوقفه المسؤول مؤقتًا",
   waiting: "في انتظار الإرسال",
   loading: "جارٍ التحميل",
   needsToken: "في انتظار رمز الوصول",
@@ -182,7 +182,6 @@ export const ar = createLocale({
   attemptNumber: (attempt) => `المحاولة ${format.number(attempt)}`,
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) => `الملف غير مكتمل على الخادم. اختر ${isolate(filename)} مجددًا للمتابعة.`,
-  confirmDelete: (filename) => `هل تريد حذف ${isolate(filename)} ونتائجه؟`,
   wrongFile: (size) => `هذا ملف آخر. حجم الملف المطلوب ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `القالب «${isolate(template)}» يقبل ${kind === "video" ? "الفيديو" : "الصور"} فقط.`,
@@ -269,10 +268,6 @@ export const ar = createLocale({
     newUploads: "رفع ملفات جديدة",
     fileTypes: "فيديو وصور وملفات صوتية",
 
-    steps: "خطوات المعالجة",
-    received: "الاستلام والتحقّق",
-    compressed: "الضغط",
-    stored: "الحفظ",
 
     showHidden: (count) => `عرض المخفية (${format.number(count)})`,
     noLongerStored: format.plural({

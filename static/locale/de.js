@@ -45,7 +45,6 @@ export const de = createLocale({
   undo: "Rückgängig",
   download: "Herunterladen",
   showResult: "Ergebnis anzeigen",
-  sent: "gesendet",
   sendingStep: "Senden",
   compressingStep: "Komprimieren",
   storingStep: "Speichern",
@@ -63,6 +62,7 @@ export const de = createLocale({
   completed: "Fertig",
   cancelled: "Abgebrochen",
   paused: "Angehalten",
+  pausedByAdmin: "Von der Administration angehalten",
   waiting: "Wartet auf das Hochladen",
   loading: "Wird geladen",
   needsToken: "Wartet auf ein Zugriffstoken",
@@ -182,7 +182,6 @@ export const de = createLocale({
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Auf dem Server ist die Datei nicht vollständig. Wählen Sie ${isolate(filename)} erneut aus, um fortzufahren.`,
-  confirmDelete: (filename) => `${isolate(filename)} mit allen Ergebnissen löschen?`,
   wrongFile: (size) => `Das ist eine andere Datei. Die erwartete Datei ist ${bytes(size)} groß.`,
   wrongForTemplate: (template, kind) =>
     `Die Vorlage „${template}“ nimmt nur ${kind === "video" ? "Videos" : "Bilder"} an.`,
@@ -274,10 +273,6 @@ export const de = createLocale({
     newUploads: "Neue Uploads",
     fileTypes: "Videos, Bilder und Audiodateien",
 
-    steps: "Schritte der Verarbeitung",
-    received: "Empfangen und geprüft",
-    compressed: "Komprimiert",
-    stored: "Gespeichert",
 
     showHidden: (count) => `${format.number(count)} ausgeblendete anzeigen`,
     noLongerStored: format.plural({

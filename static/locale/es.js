@@ -47,7 +47,6 @@ export const es = createLocale({
   undo: "Deshacer",
   download: "Descargar",
   showResult: "Mostrar el resultado",
-  sent: "enviado",
   sendingStep: "Envío",
   compressingStep: "Compresión",
   storingStep: "Guardado",
@@ -65,6 +64,7 @@ export const es = createLocale({
   completed: "Completada",
   cancelled: "Cancelada",
   paused: "En pausa",
+  pausedByAdmin: "En pausa por el administrador",
   waiting: "En espera de envío",
   loading: "Cargando",
   needsToken: "En espera de un token de acceso",
@@ -184,7 +184,6 @@ export const es = createLocale({
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `El servidor no tiene el archivo completo. Vuelva a elegir ${isolate(filename)} para continuar.`,
-  confirmDelete: (filename) => `¿Eliminar ${isolate(filename)} y sus resultados?`,
   wrongFile: (size) => `Este es otro archivo. El archivo esperado ocupa ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `La plantilla «${template}» solo acepta ${kind === "video" ? "vídeos" : "imágenes"}.`,
@@ -273,10 +272,6 @@ export const es = createLocale({
     newUploads: "Nuevas subidas",
     fileTypes: "Vídeos, imágenes y archivos de audio",
 
-    steps: "Pasos del procesamiento",
-    received: "Recibido y comprobado",
-    compressed: "Comprimido",
-    stored: "Guardado",
 
     showHidden: format.plural({ one: "Mostrar # oculta", other: "Mostrar # ocultas" }),
     noLongerStored: format.plural({

@@ -47,7 +47,6 @@ export const fr = createLocale({
   undo: "Annuler cette action",
   download: "Télécharger",
   showResult: "Afficher le résultat",
-  sent: "envoyé",
   sendingStep: "Envoi",
   compressingStep: "Compression",
   storingStep: "Enregistrement",
@@ -65,6 +64,7 @@ export const fr = createLocale({
   completed: "Terminé",
   cancelled: "Annulé",
   paused: "Suspendu",
+  pausedByAdmin: "Suspendu par l’administrateur",
   waiting: "En attente d’envoi",
   loading: "Chargement",
   needsToken: "En attente d’un jeton d’accès",
@@ -186,7 +186,6 @@ export const fr = createLocale({
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Le serveur n’a pas le fichier complet. Choisissez à nouveau ${isolate(filename)} pour continuer.`,
-  confirmDelete: (filename) => `Supprimer ${isolate(filename)} et ses résultats ?`,
   wrongFile: (size) => `C’est un autre fichier. La taille du fichier attendu est de ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `Le modèle « ${template} » n’accepte que des ${kind === "video" ? "vidéos" : "images"}.`,
@@ -278,10 +277,6 @@ export const fr = createLocale({
     newUploads: "Nouveaux envois",
     fileTypes: "Vidéos, images et fichiers audio",
 
-    steps: "Étapes du traitement",
-    received: "Reçu et vérifié",
-    compressed: "Compressé",
-    stored: "Enregistré",
 
     showHidden: format.plural({ one: "Afficher # envoi masqué", other: "Afficher # envois masqués" }),
     noLongerStored: format.plural({

@@ -41,7 +41,6 @@ export const ja = createLocale({
   undo: "元に戻す",
   download: "ダウンロード",
   showResult: "結果を表示",
-  sent: "送信済み",
   sendingStep: "送信",
   compressingStep: "圧縮",
   storingStep: "保存",
@@ -59,6 +58,7 @@ export const ja = createLocale({
   completed: "完了",
   cancelled: "キャンセル済み",
   paused: "一時停止中",
+  pausedByAdmin: "管理者が一時停止しています",
   waiting: "送信待ち",
   loading: "読み込み中",
   needsToken: "アクセストークン待ち",
@@ -177,7 +177,6 @@ export const ja = createLocale({
   asSentence: (text) => `${text}。`,
   fileMissing: (filename) =>
     `サーバーにファイル全体が届いていません。続けるには「${isolate(filename)}」をもう一度選択してください。`,
-  confirmDelete: (filename) => `「${isolate(filename)}」とその結果を削除しますか？`,
   wrongFile: (size) => `別のファイルです。必要なファイルのサイズは${bytes(size)}です。`,
   wrongForTemplate: (template, kind) =>
     `テンプレート「${template}」で受け付けるのは${kind === "video" ? "動画" : "画像"}のみです。`,
@@ -264,10 +263,6 @@ export const ja = createLocale({
     newUploads: "新しいアップロード",
     fileTypes: "動画、画像、音声ファイル",
 
-    steps: "処理の手順",
-    received: "受信と確認",
-    compressed: "圧縮",
-    stored: "保存",
 
     showHidden: (count) => `非表示の${format.number(count)}件を表示`,
     noLongerStored: format.plural({ other: "以前のアップロード#件は、サーバーに保存されていません。" }),
