@@ -407,12 +407,12 @@ def build_http(
     rooms, streams = realtime.rooms, realtime.streams
     board = add_admin_routes(
         app,
+        settings,
         core.backends,
         core.uploads,
         streams,
         core.repositories.presence,
         core.repositories.web_calls,
-        settings.assemblies.loaded_templates,
         core.authenticator,
         core.proxies,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
