@@ -334,10 +334,10 @@ export class UploadCard extends EventTarget {
 
   /** @param {keyof typeof ICONS} action */
   #textOf(action) {
-    const { cancelling, deleting, showResult } = this.#locale;
+    const { cancelling, deleting, showResult, hideResult } = this.#locale;
     if (action === "cancel" && this.#busy === action) return cancelling;
     if (action === "delete" && this.#busy === action) return deleting;
-    if (action === "show") return showResult;
+    if (action === "show") return this.#isOpen ? hideResult : showResult;
     return this.#locale[/** @type {Action | "download"} */ (action)];
   }
 

@@ -11,6 +11,8 @@ export declare class UploadProgressList extends ListOptions {
     constructor();
     /** The combined progress of the uploads that are active together. @returns {Aggregate} */
     get aggregate(): Aggregate;
+    /** How many files were refused together with the uploads of `aggregate`. */
+    get refused(): number;
     /** Show a file that is not uploaded, and the reason. @param {File} file @param {string} reason */
     refuse(file: File, reason: string): void;
     /** Open the dialog again. */

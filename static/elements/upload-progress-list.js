@@ -51,9 +51,16 @@ export class UploadProgressList extends ListOptions {
     return this.#batch.aggregate;
   }
 
+  /** How many files were refused together with the uploads of `aggregate`. */
+  get refused() {
+    return this.#batch.refused;
+  }
+
   /** Show a file that is not uploaded, and the reason. @param {File} file @param {string} reason */
   refuse(file, reason) {
     const rejected = { filename: file.name, reason };
+    this.#batch.refuse();
+    this.#queueUpdate(); // after the other files of the same choice
     this.#add(file, new UploadCard({ upload: null, locale: this.locale, rejected }));
     this.announce(file, this.locale.rejected(file.name, reason));
     this.render();

@@ -67,13 +67,14 @@ export function viewOf(upload, locale, rejection = "") {
     return view("waiting", locale.waitingForConnection, { facts: locale.interruptionFacts(transfer, seconds), transfer });
   }
   if (upload.sending === "waiting") return view("waiting", locale.waiting);
-  if (!state) return view("waiting", upload.sending === "now" ? locale.stage("receiving") : locale.loading);
+  if (!state) return view("waiting", upload.sending === "now" ? locale.sendingStep : locale.loading);
   const again = state.retried ? locale.startedAgain : locale.attempt(state.attempt, state);
   const attempt = state.attempt > 1 ? again : "";
   const tone = state.stage === "queued" ? "waiting" : "busy";
   const activity = ACTIVITIES[state.stage] ?? "";
   const facts = transfer ? locale.transferFacts(transfer) : locale.progressFacts(state);
-  const title = state.paused ? locale.pausedByAdmin : locale.stage(state.stage);
+  const sendsNow = upload.sending === "now" && state.stage === "receiving";
+  const title = state.paused ? locale.pausedByAdmin : sendsNow ? locale.sendingStep : locale.stage(state.stage);
   return view(tone, title, { facts, attempt, activity, transfer });
 }
 

@@ -46,6 +46,7 @@ export const ar = createLocale({
   undo: "تراجع",
   download: "تنزيل",
   showResult: "عرض النتيجة",
+  hideResult: "إخفاء النتيجة",
   sendingStep: "الإرسال",
   compressingStep: "الضغط",
   storingStep: "الحفظ",

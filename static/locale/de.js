@@ -45,6 +45,7 @@ export const de = createLocale({
   undo: "Rückgängig",
   download: "Herunterladen",
   showResult: "Ergebnis anzeigen",
+  hideResult: "Ergebnis ausblenden",
   sendingStep: "Senden",
   compressingStep: "Komprimieren",
   storingStep: "Speichern",

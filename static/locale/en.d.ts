@@ -35,6 +35,7 @@ export declare const ENGLISH_TEXTS: {
     undo: string;
     download: string;
     showResult: string;
+    hideResult: string;
     sendingStep: string;
     compressingStep: string;
     storingStep: string;

@@ -51,6 +51,7 @@ export const ENGLISH_TEXTS = {
   undo: "Undo",
   download: "Download",
   showResult: "Show result",
+  hideResult: "Hide result",
   sendingStep: "Sending",
   compressingStep: "Compressing",
   storingStep: "Storing",

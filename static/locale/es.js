@@ -47,6 +47,7 @@ export const es = createLocale({
   undo: "Deshacer",
   download: "Descargar",
   showResult: "Mostrar el resultado",
+  hideResult: "Ocultar el resultado",
   sendingStep: "Envío",
   compressingStep: "Compresión",
   storingStep: "Guardado",

@@ -47,6 +47,7 @@ export const fr = createLocale({
   undo: "Annuler cette action",
   download: "Télécharger",
   showResult: "Afficher le résultat",
+  hideResult: "Masquer le résultat",
   sendingStep: "Envoi",
   compressingStep: "Compression",
   storingStep: "Enregistrement",

@@ -41,6 +41,7 @@ export const ja = createLocale({
   undo: "元に戻す",
   download: "ダウンロード",
   showResult: "結果を表示",
+  hideResult: "結果を隠す",
   sendingStep: "送信",
   compressingStep: "圧縮",
   storingStep: "保存",

@@ -134,7 +134,7 @@ function showTexts() {
 
 function showTitle() {
   const { aggregate } = list;
-  title.update(aggregate);
+  title.update({ ...aggregate, failed: aggregate.failed + list.refused });
   notification.update(aggregate.active > 0);
 }
 

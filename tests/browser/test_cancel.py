@@ -75,7 +75,7 @@ async def test_cancel_while_sending_stops_and_a_retry_sends_again(
     demo = await open_page(server)
     async with demo.limited_bandwidth():
         await demo.choose(picture)
-        card = await demo.card(picture).reaches("Receiving")
+        card = await demo.card(picture).reaches("Sending")
         await expect(card.facts).to_contain_text(" of ")
         await card.button("Cancel").click()
         await card.reaches("Cancelled")
@@ -99,7 +99,7 @@ async def test_cancel_before_sending_calls_no_server(server: RunningServer, open
     async with demo.limited_bandwidth():
         await demo.choose(*pictures)
         for picture in pictures[:3]:
-            await demo.card(picture).reaches("Receiving")
+            await demo.card(picture).reaches("Sending")
         last = await demo.card(pictures[3]).reaches("Waiting to be sent")
         await last.button("Cancel").click()
         await last.reaches("Cancelled")

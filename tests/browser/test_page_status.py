@@ -65,8 +65,10 @@ async def test_title_icon_and_notification_say_how_uploads_ended(
 
     broken = clip.with_name("broken.mp4")
     broken.write_bytes(clip.read_bytes()[:100])
-    await demo.choose(broken)
-    await expect(page).to_have_title("1 failed · Roomcast", timeout=MILLISECONDS)
+    refused = clip.with_name("notes.txt")
+    refused.write_text("Not a film.")
+    await demo.choose(broken, refused)
+    await expect(page).to_have_title("2 failed · Roomcast", timeout=MILLISECONDS)
     assert len({busy, done, await icon.get_attribute("href"), own_icon}) == 4
     await page.reload()
     await demo.card(clip).reaches("Completed")

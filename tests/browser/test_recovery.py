@@ -37,7 +37,7 @@ async def test_reload_continues_to_show_uploads(
         await demo.card(file).reaches("Completed")
         renderings = await demo.renderings(file)
         assert_valid_progress(renderings)
-        assert "Receiving" not in {rendering.stage for rendering in renderings}
+        assert {rendering.stage for rendering in renderings}.isdisjoint({"Receiving", "Sending"})
     await demo.page.reload()
     for file in (one, other):
         await expect((await demo.card(file).reaches("Completed")).download("Download")).to_be_visible()
@@ -161,7 +161,7 @@ async def test_leaving_the_page_while_sending_warns_and_needs_the_file_again(
     await demo.page.get_by_role("heading", level=1).click()  # browsers ask only after a user interaction
     async with demo.limited_bandwidth():
         await demo.choose(picture)
-        card = await demo.card(picture).reaches("Receiving")
+        card = await demo.card(picture).reaches("Sending")
         await expect(card.facts).to_contain_text(" of ")
         await demo.page.reload()
     assert asked == ["beforeunload"]

@@ -130,7 +130,7 @@ async def test_pause_and_resume_buttons_stop_and_continue_sending(
     card = own.card(large)
     async with limited_bandwidth(own.page, 400_000):
         await own.send(large)
-        await card.reaches("Receiving")
+        await card.reaches("Sending")
         await expect(card.facts).to_contain_text(" of ")
         await card.button("Pause").click()
         await card.reaches("Paused")
@@ -139,7 +139,7 @@ async def test_pause_and_resume_buttons_stop_and_continue_sending(
         waiting = await api.until(upload["uploadId"], lambda message: "Waiting for the rest" in message["message"])
         async with own.page.expect_request(lambda request: request.method == "PATCH") as going_on:
             await own.page.keyboard.press("Enter")
-        await card.reaches("Receiving")
+        await card.reaches("Sending")
         await expect(card.button("Pause")).to_be_focused()
     await card.reaches("Completed")
     assert (await going_on.value).headers["upload-offset"] == str(waiting["bytesReceived"])
