@@ -206,7 +206,7 @@ async def test_completed_row_is_one_line_and_opens_its_result_on_request(open_ro
     await own.run("() => connection.add(0, 'one.png')[0].reach('done', { progress: 100, element: result('one.png') })")
     card = own.card("one.png")
     await expect(card.root.locator(".result")).to_be_visible()
-    await expect(card.button("Show result")).to_have_attribute("aria-expanded", "true")
+    await expect(card.button("Hide result")).to_have_attribute("aria-expanded", "true")
     await own.run(
         "() => connection.add(1, 'two.png')[0].reach('done', { progress: 100, element: result('two.png', 40) })"
     )
@@ -222,9 +222,9 @@ async def test_completed_row_is_one_line_and_opens_its_result_on_request(open_ro
     await card.button("Show result").press("Enter")
     await expect(card.root.locator(".result")).to_be_visible()
     await expect(card.root.locator(".upload-id")).to_be_visible()
-    await expect(card.button("Show result")).to_be_focused()
+    await expect(card.button("Hide result")).to_be_focused()
     await expect(own.card("two.png").root.locator(".result")).to_have_count(0)
-    await card.button("Show result").press("Enter")
+    await card.button("Hide result").press("Enter")
     await expect(card.root.locator(".result")).to_be_hidden()
 
 
