@@ -1,7 +1,6 @@
 /** The Arabic texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("ar", { display: "long" });
@@ -17,7 +16,7 @@ const files = format.plural({
 });
 
 /** The texts of the elements in Arabic. */
-export const ar = createTranslation(ENGLISH_TEXTS, {
+export const ar = createLocale({
   language: "ar",
   direction: "rtl",
   format,
@@ -47,7 +46,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   undo: "تراجع",
   download: "تنزيل",
   showResult: "عرض النتيجة",
-  sent: "أُرسل",
   sendingStep: "الإرسال",
   compressingStep: "الضغط",
   storingStep: "الحفظ",
@@ -184,7 +182,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   attemptNumber: (attempt) => `المحاولة ${format.number(attempt)}`,
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) => `الملف غير مكتمل على الخادم. اختر ${isolate(filename)} مجددًا للمتابعة.`,
-  confirmDelete: (filename) => `هل تريد حذف ${isolate(filename)} ونتائجه؟`,
   wrongFile: (size) => `هذا ملف آخر. حجم الملف المطلوب ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `القالب «${isolate(template)}» يقبل ${kind === "video" ? "الفيديو" : "الصور"} فقط.`,
@@ -271,10 +268,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
     newUploads: "رفع ملفات جديدة",
     fileTypes: "فيديو وصور وملفات صوتية",
 
-    steps: "خطوات المعالجة",
-    received: "الاستلام والتحقّق",
-    compressed: "الضغط",
-    stored: "الحفظ",
 
     showHidden: (count) => `عرض المخفية (${format.number(count)})`,
     noLongerStored: format.plural({

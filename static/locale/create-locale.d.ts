@@ -12,16 +12,6 @@ export type ComposedTexts = ReturnType<typeof composedTexts>;
 export type Locale = Texts & ComposedTexts;
 /** Return the locale of a language. @param {Texts & Partial<Locale>} texts @returns {Locale} */
 export declare function createLocale(texts: Texts & Partial<Locale>): Locale;
-/**
- * Return the locale of a language; a text that is missing there is English.
- *
- * @param {Texts} english
- * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
- */
-export declare function createTranslation(english: Texts, texts: Partial<Omit<Texts, "intake" | "page">> & {
-    intake?: Partial<Texts["intake"]>;
-    page: Partial<Texts["page"]>;
-}): Locale;
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
 export declare function withTexts(locale: Locale, texts: Partial<Locale>): Locale;
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */
@@ -88,8 +78,6 @@ declare function composedTexts(current: () => Locale): {
     outputFacts({ width, height, duration, size }: Output): string;
     /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
     position: (seconds: number, duration: number) => string;
-    /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
-    progressValue: (percent: number, title: string, facts: string[]) => string;
     /** The number of an attempt, with the reason for it where the language is the server's.
      * @param {number} attempt @param {Message} state */
     attempt(attempt: number, { message }: Message): string;

@@ -36,17 +36,6 @@ export function createLocale(texts) {
   return locale;
 }
 
-/**
- * Return the locale of a language; a text that is missing there is English.
- *
- * @param {Texts} english
- * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
- */
-export function createTranslation(english, texts) {
-  const intake = { ...english.intake, ...texts.intake };
-  return createLocale({ ...english, ...texts, intake, page: { ...english.page, ...texts.page } });
-}
-
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
 export function withTexts(locale, texts) {
   const composed = composedTexts(() => locale);
@@ -208,10 +197,6 @@ function composedTexts(current) {
 
     /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
     position: (seconds, duration) => current().ofTotal(current().duration(seconds), current().duration(duration)),
-
-    /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
-    progressValue: (percent, title, facts) =>
-      [current().format.percent(percent), current().insideSentence(title), ...facts].join(current().comma),
 
     /** The number of an attempt, with the reason for it where the language is the server's.
      * @param {number} attempt @param {Message} state */

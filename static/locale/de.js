@@ -1,7 +1,6 @@
 /** The German texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("de", { symbols: { second: "s", minute: "min", hour: "h" } });
@@ -16,7 +15,7 @@ const otherFiles = format.plural({
 const dropToSend = format.plural({ one: "Ablegen, um # Datei zu senden", other: "Ablegen, um # Dateien zu senden" });
 
 /** The texts of the elements in German. */
-export const de = createTranslation(ENGLISH_TEXTS, {
+export const de = createLocale({
   language: "de",
   direction: "ltr",
   format,
@@ -46,7 +45,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   undo: "Rückgängig",
   download: "Herunterladen",
   showResult: "Ergebnis anzeigen",
-  sent: "gesendet",
   sendingStep: "Senden",
   compressingStep: "Komprimieren",
   storingStep: "Speichern",
@@ -184,7 +182,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Auf dem Server ist die Datei nicht vollständig. Wählen Sie ${isolate(filename)} erneut aus, um fortzufahren.`,
-  confirmDelete: (filename) => `${isolate(filename)} mit allen Ergebnissen löschen?`,
   wrongFile: (size) => `Das ist eine andere Datei. Die erwartete Datei ist ${bytes(size)} groß.`,
   wrongForTemplate: (template, kind) =>
     `Die Vorlage „${template}“ nimmt nur ${kind === "video" ? "Videos" : "Bilder"} an.`,
@@ -276,10 +273,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Neue Uploads",
     fileTypes: "Videos, Bilder und Audiodateien",
 
-    steps: "Schritte der Verarbeitung",
-    received: "Empfangen und geprüft",
-    compressed: "Komprimiert",
-    stored: "Gespeichert",
 
     showHidden: (count) => `${format.number(count)} ausgeblendete anzeigen`,
     noLongerStored: format.plural({

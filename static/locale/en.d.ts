@@ -35,7 +35,6 @@ export declare const ENGLISH_TEXTS: {
     undo: string;
     download: string;
     showResult: string;
-    sent: string;
     sendingStep: string;
     compressingStep: string;
     storingStep: string;
@@ -136,8 +135,6 @@ export declare const ENGLISH_TEXTS: {
     cancellingSoon: (count: number) => string;
     /** Shown while a deletion can be undone. @param {string} filename */
     deletingSoon: (filename: string) => string;
-    /** The question before an upload is deleted. @param {string} filename */
-    confirmDelete: (filename: string) => string;
     /** @param {number} size   The size of the expected file in bytes. */
     wrongFile: (size: number) => string;
     /** @param {number} size @param {number} limit   In bytes. */
@@ -255,10 +252,6 @@ export declare const ENGLISH_TEXTS: {
         done: (count: number) => string;
         /** @param {number} count   Of uploads. */
         failed: (count: number) => string;
-        steps: string;
-        received: string;
-        compressed: string;
-        stored: string;
         /** @param {number} count   Of uploads that were hidden. */
         showHidden: (count: number) => string;
         /** @param {number} count   Of uploads. */

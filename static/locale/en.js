@@ -51,7 +51,6 @@ export const ENGLISH_TEXTS = {
   undo: "Undo",
   download: "Download",
   showResult: "Show result",
-  sent: "sent",
   sendingStep: "Sending",
   compressingStep: "Compressing",
   storingStep: "Storing",
@@ -217,9 +216,6 @@ export const ENGLISH_TEXTS = {
 
   /** Shown while a deletion can be undone. @param {string} filename */
   deletingSoon: (filename) => `${isolate(filename)} and its results are about to be deleted.`,
-
-  /** The question before an upload is deleted. @param {string} filename */
-  confirmDelete: (filename) => `Delete ${isolate(filename)} and its results?`,
 
   /** @param {number} size   The size of the expected file in bytes. */
   wrongFile: (size) => `This is a different file. The size of the expected file is ${bytes(size)}.`,
@@ -398,10 +394,6 @@ export const ENGLISH_TEXTS = {
     /** @param {number} count   Of uploads. */
     failed: format.plural({ other: "# failed" }),
 
-    steps: "Steps of the processing",
-    received: "Received and checked",
-    compressed: "Compressed",
-    stored: "Stored",
 
     /** @param {number} count   Of uploads that were hidden. */
     showHidden: (count) => `Show ${format.number(count)} hidden`,

@@ -1,7 +1,6 @@
 /** The Spanish texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("es");
@@ -18,7 +17,7 @@ const otherFiles = format.plural({
 const dropToSend = format.plural({ one: "Suelte para enviar # archivo", other: "Suelte para enviar # archivos" });
 
 /** The texts of the elements in Spanish. */
-export const es = createTranslation(ENGLISH_TEXTS, {
+export const es = createLocale({
   language: "es",
   direction: "ltr",
   format,
@@ -48,7 +47,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   undo: "Deshacer",
   download: "Descargar",
   showResult: "Mostrar el resultado",
-  sent: "enviado",
   sendingStep: "Envío",
   compressingStep: "Compresión",
   storingStep: "Guardado",
@@ -186,7 +184,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `El servidor no tiene el archivo completo. Vuelva a elegir ${isolate(filename)} para continuar.`,
-  confirmDelete: (filename) => `¿Eliminar ${isolate(filename)} y sus resultados?`,
   wrongFile: (size) => `Este es otro archivo. El archivo esperado ocupa ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `La plantilla «${template}» solo acepta ${kind === "video" ? "vídeos" : "imágenes"}.`,
@@ -275,10 +272,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Nuevas subidas",
     fileTypes: "Vídeos, imágenes y archivos de audio",
 
-    steps: "Pasos del procesamiento",
-    received: "Recibido y comprobado",
-    compressed: "Comprimido",
-    stored: "Guardado",
 
     showHidden: format.plural({ one: "Mostrar # oculta", other: "Mostrar # ocultas" }),
     noLongerStored: format.plural({

@@ -1,7 +1,6 @@
 /** The French texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("fr");
@@ -18,7 +17,7 @@ const otherFiles = format.plural({
 const dropToSend = format.plural({ one: "Déposez pour envoyer # fichier", other: "Déposez pour envoyer # fichiers" });
 
 /** The texts of the elements in French. */
-export const fr = createTranslation(ENGLISH_TEXTS, {
+export const fr = createLocale({
   language: "fr",
   direction: "ltr",
   format,
@@ -48,7 +47,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   undo: "Annuler cette action",
   download: "Télécharger",
   showResult: "Afficher le résultat",
-  sent: "envoyé",
   sendingStep: "Envoi",
   compressingStep: "Compression",
   storingStep: "Enregistrement",
@@ -188,7 +186,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Le serveur n’a pas le fichier complet. Choisissez à nouveau ${isolate(filename)} pour continuer.`,
-  confirmDelete: (filename) => `Supprimer ${isolate(filename)} et ses résultats ?`,
   wrongFile: (size) => `C’est un autre fichier. La taille du fichier attendu est de ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `Le modèle « ${template} » n’accepte que des ${kind === "video" ? "vidéos" : "images"}.`,
@@ -280,10 +277,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Nouveaux envois",
     fileTypes: "Vidéos, images et fichiers audio",
 
-    steps: "Étapes du traitement",
-    received: "Reçu et vérifié",
-    compressed: "Compressé",
-    stored: "Enregistré",
 
     showHidden: format.plural({ one: "Afficher # envoi masqué", other: "Afficher # envois masqués" }),
     noLongerStored: format.plural({

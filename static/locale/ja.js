@@ -1,7 +1,6 @@
 /** The Japanese texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("ja");
@@ -12,7 +11,7 @@ const hiddenFiles = format.plural({ other: "非表示のファイル#件をス�
 const otherFiles = format.plural({ other: "動画、画像、音声ではないファイル#件をスキップしました" });
 
 /** The texts of the elements in Japanese. */
-export const ja = createTranslation(ENGLISH_TEXTS, {
+export const ja = createLocale({
   language: "ja",
   direction: "ltr",
   format,
@@ -42,7 +41,6 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   undo: "元に戻す",
   download: "ダウンロード",
   showResult: "結果を表示",
-  sent: "送信済み",
   sendingStep: "送信",
   compressingStep: "圧縮",
   storingStep: "保存",
@@ -179,7 +177,6 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   asSentence: (text) => `${text}。`,
   fileMissing: (filename) =>
     `サーバーにファイル全体が届いていません。続けるには「${isolate(filename)}」をもう一度選択してください。`,
-  confirmDelete: (filename) => `「${isolate(filename)}」とその結果を削除しますか？`,
   wrongFile: (size) => `別のファイルです。必要なファイルのサイズは${bytes(size)}です。`,
   wrongForTemplate: (template, kind) =>
     `テンプレート「${template}」で受け付けるのは${kind === "video" ? "動画" : "画像"}のみです。`,
@@ -266,10 +263,6 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
     newUploads: "新しいアップロード",
     fileTypes: "動画、画像、音声ファイル",
 
-    steps: "処理の手順",
-    received: "受信と確認",
-    compressed: "圧縮",
-    stored: "保存",
 
     showHidden: (count) => `非表示の${format.number(count)}件を表示`,
     noLongerStored: format.plural({ other: "以前のアップロード#件は、サーバーに保存されていません。" }),
