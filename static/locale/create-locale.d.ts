@@ -32,8 +32,6 @@ declare function composedTexts(current: () => Locale): {
     bytes: (bytes: number) => string;
     /** How much of a file has arrived, in bytes. @param {number} received @param {number | null} expected */
     received(received: number, expected: number | null): string;
-    /** The share of a file that has been sent. @param {Transfer} transfer @returns {string} */
-    sentShare: ({ percent }: Transfer) => string;
     /** The facts while a file is sent: bytes, speed, remaining time. Unknown ones are omitted.
      * @param {Transfer} transfer @returns {string[]} */
     transferFacts({ sent, total, bytesPerSecond, secondsLeft }: Transfer): string[];

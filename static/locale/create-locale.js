@@ -70,9 +70,6 @@ function composedTexts(current) {
       return ofTotal(format.bytesInUnitOf(Math.min(received, expected), expected), bytes(expected));
     },
 
-    /** The share of a file that has been sent. @param {Transfer} transfer @returns {string} */
-    sentShare: ({ percent }) => (percent === null ? "" : current().percentSent(current().format.percent(percent))),
-
     /** The facts while a file is sent: bytes, speed, remaining time. Unknown ones are omitted.
      * @param {Transfer} transfer @returns {string[]} */
     transferFacts({ sent, total, bytesPerSecond, secondsLeft }) {
