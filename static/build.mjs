@@ -22,7 +22,15 @@ const TARGET = "es2022";
 const PAGES = ["page/progress-demo", "admin/admin", "docs/docs"];
 const CONNECTING = new Set(["page/progress-demo.js"]);
 const MODULES = ["roomcast", "element", "upload-progress-list", "upload-progress", "upload-drop", "page/link-page"];
-const STYLES = ["base.css", "elements/elements.css", "rows/row.css", "intake/notices.css", "intake/upload-drop.css", "results/result-view.css"];
+const STYLES = [
+  "base.css",
+  "elements/elements.css",
+  "rows/row.css",
+  "intake/file-sources.css",
+  "intake/notices.css",
+  "intake/upload-drop.css",
+  "results/result-view.css",
+];
 const TAGS = { "upload-progress-list": "UploadProgressList", "upload-progress": "UploadProgress", "upload-drop": "UploadDrop" };
 const LANGUAGES = ["ar", "de", "en", "es", "fr", "ja"];
 const COMPRESSED = new Set([".html", ".js", ".css", ".svg"]);

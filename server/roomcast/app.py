@@ -199,6 +199,7 @@ async def _build_app(
 
     deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
     for running in (
+        core.repositories.web_calls.serving(realtime.rooms.sockets.answer),
         http.maintenance.running(),
         deliverer.running(),
         finalizer.running(),
@@ -406,11 +407,12 @@ def build_http(
     rooms, streams = realtime.rooms, realtime.streams
     board = add_admin_routes(
         app,
+        settings,
         core.backends,
         core.uploads,
         streams,
         core.repositories.presence,
-        settings.assemblies.loaded_templates,
+        core.repositories.web_calls,
         core.authenticator,
         core.proxies,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),

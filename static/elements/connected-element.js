@@ -2,7 +2,7 @@ import { connect } from "../client/connection.js";
 import { withTexts } from "../locale/create-locale.js";
 import { ENGLISH } from "../locale/en.js";
 import { loadLocale, loadedLocale } from "../locale/languages.js";
-import { languageOf, unwatchLanguage, watchLanguage } from "../locale/nearest-language.js";
+import { hasDirection, languageOf, unwatchLanguage, watchLanguage } from "../locale/nearest-language.js";
 import { setHidden } from "../shared/dom.js";
 import { defaultServer } from "../shared/server.js";
 import { addStyleSheets } from "./markup.js";
@@ -140,7 +140,14 @@ export class ConnectedElement extends Base {
     return this.server ? new URL(this.server, document.baseURI).href : defaultServer().href;
   }
 
+  /** Set the direction of the texts, unless the page has. @param {HTMLElement} frame */
+  #direct(frame) {
+    if (hasDirection(this) && !this.#texts.direction) frame.removeAttribute("dir");
+    else frame.dir = this.#locale.direction;
+  }
+
   #chooseLanguage() {
+    this.#direct(this.child("frame"));
     const language = languageOf(this);
     if (language === this.#language?.language) return;
     const use = (/** @type {Locale} */ locale) => {
@@ -156,9 +163,7 @@ export class ConnectedElement extends Base {
     this.#locale = withTexts(this.#language ?? ENGLISH, this.#texts);
     const frame = this.child("frame");
     frame.lang = this.#locale.language;
-    const isInherited = !this.hasAttribute("locale") && this.closest("[dir]") !== null; // the page has decided
-    if (isInherited) frame.removeAttribute("dir");
-    else frame.dir = this.#locale.direction;
+    this.#direct(frame);
     this.#show();
     if (this.isConnected) this.localize();
   }

@@ -407,7 +407,7 @@ export class UploadCard extends EventTarget {
       await upload.refresh(); // the upload may have ended before the call arrived
       const { code, message } = /** @type {RoomcastError} */ (error);
       if (action === "delete" && code === "FORBIDDEN") this.#deletable = false;
-      if (!this.settled || action !== "cancel") this.#actionError = message;
+      if (!this.settled || action !== "cancel") this.#actionError = this.#locale.error({ code, message });
     } finally {
       this.#busy = "";
       this.render();

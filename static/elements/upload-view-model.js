@@ -73,7 +73,8 @@ export function viewOf(upload, locale, rejection = "") {
   const tone = state.stage === "queued" ? "waiting" : "busy";
   const activity = ACTIVITIES[state.stage] ?? "";
   const facts = transfer ? locale.transferFacts(transfer) : locale.progressFacts(state);
-  return view(tone, locale.stage(state.stage), { facts, attempt, activity, transfer });
+  const title = state.paused ? locale.pausedByAdmin : locale.stage(state.stage);
+  return view(tone, title, { facts, attempt, activity, transfer });
 }
 
 /** @typedef {"pause" | "resume" | "cancel" | "retry" | "choose" | "delete" | "dismiss"} Action */

@@ -3,7 +3,8 @@
  * be refused, without a wait.
  *
  * @typedef {import("../locale/create-locale.js").Locale} Locale
- * @typedef {{name: string, title: string, kind: "video" | "image" | "auto" | "file", maxBytes: number, builtIn: boolean}} Template
+ * @typedef {"video" | "image" | "auto" | "file"} TemplateKind
+ * @typedef {{name: string, title: string, kind: TemplateKind, maxBytes: number, builtIn: boolean}} Template
  * @typedef {{video: string[], image: string[], audio: string[]}} Formats
  * @typedef {import("./media-measures.js").Measures} Measures
  *
@@ -85,18 +86,17 @@ export function measuredReason({ seconds, pixels }, { maxDurationSeconds, maxPix
 export function acceptedText({ formats, maxUploadBytes }, template, locale) {
   const limit = template?.maxBytes ?? maxUploadBytes;
   if (!formats || !limit) return "";
-  const { video, image, audio } = formats;
   const size = locale.format.limit(limit);
-  switch (template?.kind) {
-    case "file":
-      return locale.intake.acceptedUpTo(size);
-    case "video":
-      return locale.intake.accepted([...video.slice(0, 4), ...audio.slice(0, 2)].join(locale.comma), size);
-    case "image":
-      return locale.intake.accepted(image.slice(0, 5).join(locale.comma), size);
-    default:
-      return locale.intake.accepted([...video.slice(0, 3), ...image.slice(0, 3), ...audio.slice(0, 1)].join(locale.comma), size);
-  }
+  if (template?.kind === "file") return locale.intake.acceptedUpTo(size);
+  const names = usualFormats(formats, template?.kind ?? "auto");
+  return locale.intake.accepted(names.join(locale.comma), size);
+}
+
+/** @param {Formats} formats @param {Exclude<TemplateKind, "file">} kind */
+function usualFormats({ video, image, audio }, kind) {
+  if (kind === "video") return [...video.slice(0, 4), ...audio.slice(0, 2)];
+  if (kind === "image") return image.slice(0, 5);
+  return [...video.slice(0, 3), ...image.slice(0, 3), ...audio.slice(0, 1)];
 }
 
 /** Return a size that is shown as more than any limit below it, with three digits. @param {number} bytes */

@@ -37,7 +37,8 @@ export function acceptChosen(input, onGiven) {
  * @param {(given: Promise<Given>) => void} onGiven
  */
 export function acceptFrom(button, options, onGiven) {
-  const input = Object.assign(document.createElement("input"), { type: "file", multiple: true, hidden: true, tabIndex: -1 }, options);
+  const properties = { type: "file", multiple: true, hidden: true, ...options };
+  const input = Object.assign(document.createElement("input"), properties);
   button.after(input); // one that is in no document may be collected as garbage while it is open
   input.addEventListener("change", () => {
     const files = [...(input.files ?? [])];

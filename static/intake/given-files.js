@@ -45,7 +45,8 @@ export async function readTransfer({ items }) {
   return collect(await Promise.all(nodes));
 }
 
-/** Read the files of a file input, which may be those of a folder. @param {Iterable<File>} files @returns {Promise<Given>} */
+/** Read the files of a file input, which may be those of a folder.
+ * @param {Iterable<File>} files @returns {Promise<Given>} */
 export async function readInput(files) {
   /** @type {Map<string, any>} */ const tree = new Map();
   for (const file of files) {
@@ -111,7 +112,8 @@ async function nodeOfItem(item) {
 
 /** @param {File} file @returns {Node} */
 function nodeOfFile(file) {
-  return { name: file.name, isFolder: false, read: async () => ({ file, handle: null, inFolder: false }), children: async () => [] };
+  const read = async () => ({ file, handle: null, inFolder: false });
+  return { name: file.name, isFolder: false, read, children: async () => [] };
 }
 
 /** @param {any} handle   A `FileSystemHandle`. @returns {Node} */
@@ -133,7 +135,10 @@ function nodeOfEntry(entry) {
   return {
     name: entry.name,
     isFolder: entry.isDirectory,
-    read: async () => ({ file: await new Promise((resolve, reject) => entry.file(resolve, reject)), handle: null, inFolder: false }),
+    async read() {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      return { file, handle: null, inFolder: false };
+    },
     async children() {
       const reader = entry.createReader();
       /** @type {Node[]} */ const nodes = [];
@@ -184,7 +189,9 @@ async function addFolder(given, folder) {
   }
   const isEmpty = Object.values(found).every((list) => list.length === 0);
   if (isEmpty) found.emptyFolders.push(folder.name);
-  for (const key of /** @type {(keyof Given)[]} */ (Object.keys(given))) given[key].push(.../** @type {any[]} */ (found[key]));
+  for (const key of /** @type {(keyof Given)[]} */ (Object.keys(given))) {
+    given[key].push(.../** @type {any[]} */ (found[key]));
+  }
 }
 
 /** @param {Given} found @param {Node} folder @param {number} depth */

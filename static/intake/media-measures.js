@@ -44,7 +44,8 @@ async function measureImage(url) {
   return { seconds: null, pixels: image.naturalWidth * image.naturalHeight };
 }
 
-/** Resolve with an event, or reject when loading fails or lasts too long. @param {HTMLElement} element @param {string} name */
+/** Resolve with an event, or reject when loading fails or lasts too long.
+ * @param {HTMLElement} element @param {string} name */
 function eventOf(element, name) {
   return new Promise((resolve, reject) => {
     element.addEventListener(name, resolve, { once: true });

@@ -1,6 +1,6 @@
 /** Shows notices beside the place where files are given, and asks whether files are sent again. */
 
-import { Markup, setText } from "../shared/dom.js";
+import { Markup, instantiate, setText } from "../shared/dom.js";
 
 /** @typedef {import("../locale/create-locale.js").Locale} Locale */
 
@@ -9,14 +9,18 @@ const MARKUP = new Markup(`
   <div class="notice" part="notice" data-tone="info">
     <p role="status"></p>
     <button class="button quiet icon" type="button">
-      <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/></svg>
+      <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+        <path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/>
+      </svg>
       <span class="visually-hidden"></span>
     </button>
   </div>
   <div class="notice" part="problem" data-tone="problem">
     <p role="alert"></p>
     <button class="button quiet icon" type="button">
-      <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/></svg>
+      <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+        <path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/>
+      </svg>
       <span class="visually-hidden"></span>
     </button>
   </div>
@@ -36,7 +40,7 @@ export class Notices {
 
   /** @param {HTMLElement} parent   Gets the notices as its content. @param {() => Locale} locale   The current one. */
   constructor(parent, locale) {
-    this.#element = /** @type {HTMLElement} */ (/** @type {Element} */ (MARKUP.content.firstElementChild).cloneNode(true));
+    this.#element = instantiate(MARKUP);
     this.#locale = locale;
     for (const notice of this.#element.querySelectorAll(".notice")) {
       this.#button(notice).addEventListener("click", () => this.#set(notice, ""));

@@ -45,14 +45,15 @@ export async function sendFiles(given, intake) {
   notices.warn(problems(given, locale).join(" "));
   /** @type {GivenFile[]} */ const accepted = [];
   for (const one of given.files.filter(isWanted)) {
-    const reason = isAccepted(one.file, accept) ? await reasonAgainst(one.file, config, template, locale) : locale.notAccepted;
+    const isOfType = isAccepted(one.file, accept);
+    const reason = isOfType ? await reasonAgainst(one.file, config, template, locale) : locale.notAccepted;
     if (reason) intake.refuse(one.file, reason);
     else accepted.push(one);
   }
   const { fresh, duplicates } = separateDuplicates(accepted, roomcast.uploads);
   const uploads = fresh.map((one) => start(one, intake));
-  if (duplicates.length > 0 && (await askAbout(duplicates, intake))) uploads.push(...duplicates.map((one) => start(one, intake)));
-  return uploads;
+  const again = duplicates.length > 0 && (await askAbout(duplicates, intake));
+  return again ? [...uploads, ...duplicates.map((one) => start(one, intake))] : uploads;
 }
 
 /** @param {File} file @param {Config} config @param {Template | undefined} template @param {Locale} locale */

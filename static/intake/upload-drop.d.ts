@@ -2,8 +2,6 @@
 import { ConnectedElement } from "../elements/connected-element.js";
 export type Roomcast = import("../client/connection.js").Roomcast;
 export type Upload = import("../client/upload.js").Upload;
-export type Config = import("./checks.js").Config;
-export type Given = import("./given-files.js").Given;
 export type Target = HTMLElement & {
     roomcast?: Roomcast;
     refuse?: (file: File, reason: string) => void;

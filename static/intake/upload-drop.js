@@ -12,8 +12,6 @@ import { sendFiles } from "./send-files.js";
 
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
-/** @typedef {import("./checks.js").Config} Config */
-/** @typedef {import("./given-files.js").Given} Given */
 /** @typedef {HTMLElement & {roomcast?: Roomcast, refuse?: (file: File, reason: string) => void}} Target */
 
 const MARKUP = new Markup(`
@@ -28,7 +26,7 @@ const MARKUP = new Markup(`
     </slot>
     <span id="hint" part="hint"><slot name="hint"><span id="accepted"></span></slot></span>
   </label>
-  <div id="sources" part="sources">
+  <div class="sources" part="sources">
     <button class="button quiet" id="folder" part="button" type="button"></button>
     <button class="button quiet" id="photo" part="button" type="button"></button>
     <button class="button quiet" id="video" part="button" type="button"></button>
@@ -36,17 +34,19 @@ const MARKUP = new Markup(`
   <div id="notices"></div>
 </div>`);
 
+const STYLES = ["intake/file-sources.css", "intake/notices.css", "intake/upload-drop.css"];
+
 export class UploadDrop extends ConnectedElement {
   static observedAttributes = ["for", "accept", "type", "disabled", "server"];
 
   /** The number of nested elements that files are dragged over. */ #depth = 0;
-  /** What the server accepts, once it has said so. @type {Config} */ #config = {};
+  /** What the server accepts, once it has said so. @type {import("./checks.js").Config} */ #config = {};
   #internals = this.attachInternals();
   #notices;
 
   constructor() {
     const properties = ["accept", "disabled", "htmlFor", "type"];
-    super({ markup: MARKUP, styles: ["intake/notices.css", "intake/upload-drop.css"], properties, connections });
+    super({ markup: MARKUP, styles: STYLES, properties, connections });
     this.#notices = new Notices(this.child("notices"), () => this.locale);
     this.#listen();
   }
@@ -130,13 +130,13 @@ export class UploadDrop extends ConnectedElement {
   // --- input ------------------------------------------------------------------------------------------------------
 
   #listen() {
-    const onGiven = (/** @type {Promise<Given>} */ given) => void given.then((read) => this.#send(read));
+    const onGiven = async (/** @type {Promise<import("./given-files.js").Given>} */ given) => void this.#send(await given);
     acceptChosen(this.#input, onGiven);
     acceptFromButtons(["folder", "photo", "video"].map((id) => this.child(id)), onGiven);
     this.addEventListener("paste", ({ clipboardData }) => {
       if (!clipboardData?.types.includes("Files")) return;
-      const named = (/** @type {Given} */ given) => withPastedNames(given, this.locale.intake.pastedPicture);
-      onGiven(readTransfer(clipboardData).then(named));
+      const given = readTransfer(clipboardData);
+      void onGiven(given.then((read) => withPastedNames(read, this.locale.intake.pastedPicture)));
     });
     this.addEventListener("dragenter", (event) => hasFiles(event) && this.#setDepth(this.#depth + 1));
     this.addEventListener("dragleave", (event) => hasFiles(event) && this.#setDepth(this.#depth - 1));
@@ -150,11 +150,11 @@ export class UploadDrop extends ConnectedElement {
       if (!event.dataTransfer || !hasFiles(event)) return;
       event.preventDefault();
       event.stopPropagation(); // a page that accepts files everywhere would send them twice
-      onGiven(readTransfer(event.dataTransfer));
+      void onGiven(readTransfer(event.dataTransfer));
     });
   }
 
-  /** @param {Given} given @returns {Promise<Upload[]>} */
+  /** @param {import("./given-files.js").Given} given @returns {Promise<Upload[]>} */
   async #send(given) {
     const files = given.files.map(({ file }) => file);
     if (this.disabled || (files.length > 0 && !this.emit("upload-files", files, true))) return [];

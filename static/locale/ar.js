@@ -47,7 +47,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   undo: "تراجع",
   download: "تنزيل",
   showResult: "عرض النتيجة",
-  sent: "أُرسل",
   sendingStep: "الإرسال",
   compressingStep: "الضغط",
   storingStep: "الحفظ",
@@ -65,6 +64,7 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   completed: "اكتمل",
   cancelled: "أُلغي",
   paused: "متوقف مؤقتًا",
+  pausedByAdmin: "أوقفه المسؤول مؤقتًا",
   waiting: "في انتظار الإرسال",
   loading: "جارٍ التحميل",
   needsToken: "في انتظار رمز الوصول",
@@ -181,9 +181,8 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `الحجم المتوقع ${size}`,
   expectedTime: (time) => `المدة المتوقعة ${time}`,
   attemptNumber: (attempt) => `المحاولة ${format.number(attempt)}`,
-  attempt: (attempt) => `المحاولة ${format.number(attempt)}.`,
+  asSentence: (text) => `${text}.`,
   fileMissing: (filename) => `الملف غير مكتمل على الخادم. اختر ${isolate(filename)} مجددًا للمتابعة.`,
-  confirmDelete: (filename) => `هل تريد حذف ${isolate(filename)} ونتائجه؟`,
   wrongFile: (size) => `هذا ملف آخر. حجم الملف المطلوب ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `القالب «${isolate(template)}» يقبل ${kind === "video" ? "الفيديو" : "الصور"} فقط.`,
@@ -217,7 +216,7 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
   sameSize: "الحجم نفسه تقريبًا",
   incomplete: (length, declaredLength) => `الملف غير مكتمل. لم يُقرأ سوى ${length} من ${declaredLength}.`,
   linkCopiedUntil: (moment) => `نُسخ الرابط، وهو صالح حتى ${moment}.`,
-  validUntil: (moment) => `الروابط صالحة حتى ${moment}.`,
+  validUntil: (moment) => `روابط الملفات صالحة حتى ${moment}.`,
   storedUnchanged: "كان الملف صغيرًا بالفعل، فحُفظ دون تغيير.",
   measuredQuality: (metric, score) => `${format.leftToRight(`${metric} ${score}`)}، قيس على عيّنات`,
   poster: (filename) => `صورة غلاف ${isolate(filename)}`,
@@ -270,10 +269,6 @@ export const ar = createTranslation(ENGLISH_TEXTS, {
     newUploads: "رفع ملفات جديدة",
     fileTypes: "فيديو وصور وملفات صوتية",
 
-    steps: "خطوات المعالجة",
-    received: "الاستلام والتحقّق",
-    compressed: "الضغط",
-    stored: "الحفظ",
 
     showHidden: (count) => `عرض المخفية (${format.number(count)})`,
     noLongerStored: format.plural({

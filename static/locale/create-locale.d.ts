@@ -86,8 +86,9 @@ declare function composedTexts(current: () => Locale): {
     outputFacts({ width, height, duration, size }: Output): string;
     /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
     position: (seconds: number, duration: number) => string;
-    /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
-    progressValue: (percent: number, title: string, facts: string[]) => string;
+    /** The number of an attempt, with the reason for it where the language is the server's.
+     * @param {number} attempt @param {Message} state */
+    attempt(attempt: number, { message }: Message): string;
     /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
     announcement(filename: string, state: Message): string;
 };

@@ -206,9 +206,13 @@ function composedTexts(current) {
     /** A position in a video; both in seconds. @param {number} seconds @param {number} duration */
     position: (seconds, duration) => current().ofTotal(current().duration(seconds), current().duration(duration)),
 
-    /** The text value of a progress bar. @param {number} percent @param {string} title @param {string[]} facts */
-    progressValue: (percent, title, facts) =>
-      [current().format.percent(percent), current().insideSentence(title), ...facts].join(current().comma),
+    /** The number of an attempt, with the reason for it where the language is the server's.
+     * @param {number} attempt @param {Message} state */
+    attempt(attempt, { message }) {
+      const { asSentence, attemptNumber, language } = current();
+      const sentence = asSentence(attemptNumber(attempt));
+      return language === "en" ? `${sentence} ${message}` : sentence;
+    },
 
     /** The announcement of an upload's state to screen readers. @param {string} filename @param {Message} state */
     announcement(filename, state) {

@@ -46,7 +46,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   undo: "Rückgängig",
   download: "Herunterladen",
   showResult: "Ergebnis anzeigen",
-  sent: "gesendet",
   sendingStep: "Senden",
   compressingStep: "Komprimieren",
   storingStep: "Speichern",
@@ -64,6 +63,7 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   completed: "Fertig",
   cancelled: "Abgebrochen",
   paused: "Angehalten",
+  pausedByAdmin: "Von der Administration angehalten",
   waiting: "Wartet auf das Hochladen",
   loading: "Wird geladen",
   needsToken: "Wartet auf ein Zugriffstoken",
@@ -180,10 +180,9 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `voraussichtlich ${size}`,
   expectedTime: (time) => `voraussichtliche Dauer ${time}`,
   attemptNumber: (attempt) => `Versuch ${format.number(attempt)}`,
-  attempt: (attempt) => `Versuch ${format.number(attempt)}.`,
+  asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Auf dem Server ist die Datei nicht vollständig. Wählen Sie ${isolate(filename)} erneut aus, um fortzufahren.`,
-  confirmDelete: (filename) => `${isolate(filename)} mit allen Ergebnissen löschen?`,
   wrongFile: (size) => `Das ist eine andere Datei. Die erwartete Datei ist ${bytes(size)} groß.`,
   wrongForTemplate: (template, kind) =>
     `Die Vorlage „${template}“ nimmt nur ${kind === "video" ? "Videos" : "Bilder"} an.`,
@@ -220,7 +219,7 @@ export const de = createTranslation(ENGLISH_TEXTS, {
   incomplete: (length, declaredLength) =>
     `Die Datei ist unvollständig. Nur ${length} von ${declaredLength} konnten gelesen werden.`,
   linkCopiedUntil: (moment) => `Der Link wurde kopiert. Er gilt bis ${moment}.`,
-  validUntil: (moment) => `Die Links gelten bis ${moment}.`,
+  validUntil: (moment) => `Die Links zu den Dateien gelten bis ${moment}.`,
   storedUnchanged: "Die Datei war bereits klein und wurde unverändert gespeichert.",
   measuredQuality: (metric, score) => `${metric} ${score}, an Stichproben gemessen`,
   poster: (filename) => `Vorschaubild von ${isolate(filename)}`,
@@ -275,10 +274,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Neue Uploads",
     fileTypes: "Videos, Bilder und Audiodateien",
 
-    steps: "Schritte der Verarbeitung",
-    received: "Empfangen und geprüft",
-    compressed: "Komprimiert",
-    stored: "Gespeichert",
 
     showHidden: (count) => `${format.number(count)} ausgeblendete anzeigen`,
     noLongerStored: format.plural({

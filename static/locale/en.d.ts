@@ -1,7 +1,6 @@
 /** The English texts of the elements and of the demo page. Pure. */
 import { Formats } from "./format.js";
 export type Aggregate = import("../client/aggregate.js").Aggregate;
-export type Message = import("../protocol/messages.js").Message;
 export type Stage = import("../protocol/messages.js").Stage;
 export type Locale = import("./create-locale.js").Locale;
 export type Texts = typeof ENGLISH_TEXTS;
@@ -36,7 +35,6 @@ export declare const ENGLISH_TEXTS: {
     undo: string;
     download: string;
     showResult: string;
-    sent: string;
     sendingStep: string;
     compressingStep: string;
     storingStep: string;
@@ -49,6 +47,7 @@ export declare const ENGLISH_TEXTS: {
     completed: string;
     cancelled: string;
     paused: string;
+    pausedByAdmin: string;
     waiting: string;
     loading: string;
     needsToken: string;
@@ -128,16 +127,14 @@ export declare const ENGLISH_TEXTS: {
     advice: Record<string, string>;
     /** @param {number} attempt */
     attemptNumber: (attempt: number) => string;
-    /** @param {number} attempt @param {Message} state */
-    attempt: (attempt: number, { message }: Message) => string;
+    /** @param {string} text   A title. */
+    asSentence: (text: string) => string;
     /** @param {string} filename */
     fileMissing: (filename: string) => string;
     /** Shown while a cancellation of several uploads can be undone. @param {number} count */
     cancellingSoon: (count: number) => string;
     /** Shown while a deletion can be undone. @param {string} filename */
     deletingSoon: (filename: string) => string;
-    /** The question before an upload is deleted. @param {string} filename */
-    confirmDelete: (filename: string) => string;
     /** @param {number} size   The size of the expected file in bytes. */
     wrongFile: (size: number) => string;
     /** @param {number} size @param {number} limit   In bytes. */
@@ -255,10 +252,6 @@ export declare const ENGLISH_TEXTS: {
         done: (count: number) => string;
         /** @param {number} count   Of uploads. */
         failed: (count: number) => string;
-        steps: string;
-        received: string;
-        compressed: string;
-        stored: string;
         /** @param {number} count   Of uploads that were hidden. */
         showHidden: (count: number) => string;
         /** @param {number} count   Of uploads. */

@@ -4,7 +4,6 @@ import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
-/** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../protocol/messages.js").Stage} Stage */
 /** @typedef {import("./create-locale.js").Locale} Locale */
 /** @typedef {typeof ENGLISH_TEXTS} Texts   What every language has, but the texts that are composed of them. */
@@ -52,7 +51,6 @@ export const ENGLISH_TEXTS = {
   undo: "Undo",
   download: "Download",
   showResult: "Show result",
-  sent: "sent",
   sendingStep: "Sending",
   compressingStep: "Compressing",
   storingStep: "Storing",
@@ -66,6 +64,7 @@ export const ENGLISH_TEXTS = {
   completed: "Completed",
   cancelled: "Cancelled",
   paused: "Paused",
+  pausedByAdmin: "Paused by an administrator",
   waiting: "Waiting to be sent",
   loading: "Loading",
   needsToken: "Waiting for an access token",
@@ -202,8 +201,8 @@ export const ENGLISH_TEXTS = {
   /** @param {number} attempt */
   attemptNumber: (attempt) => `Attempt ${format.number(attempt)}`,
 
-  /** @param {number} attempt @param {Message} state */
-  attempt: (attempt, { message }) => `Attempt ${format.number(attempt)}. ${message}`,
+  /** @param {string} text   A title. */
+  asSentence: (text) => `${text}.`,
 
   /** @param {string} filename */
   fileMissing: (filename) =>
@@ -217,9 +216,6 @@ export const ENGLISH_TEXTS = {
 
   /** Shown while a deletion can be undone. @param {string} filename */
   deletingSoon: (filename) => `${isolate(filename)} and its results are about to be deleted.`,
-
-  /** The question before an upload is deleted. @param {string} filename */
-  confirmDelete: (filename) => `Delete ${isolate(filename)} and its results?`,
 
   /** @param {number} size   The size of the expected file in bytes. */
   wrongFile: (size) => `This is a different file. The size of the expected file is ${bytes(size)}.`,
@@ -270,7 +266,7 @@ export const ENGLISH_TEXTS = {
   linkCopiedUntil: (moment) => `The link was copied. It is valid until ${moment}.`,
 
   /** @param {string} moment */
-  validUntil: (moment) => `The links are valid until ${moment}.`,
+  validUntil: (moment) => `The links to the files are valid until ${moment}.`,
 
   storedUnchanged: "The file was already small, so it was stored unchanged.",
 
@@ -398,10 +394,6 @@ export const ENGLISH_TEXTS = {
     /** @param {number} count   Of uploads. */
     failed: format.plural({ other: "# failed" }),
 
-    steps: "Steps of the processing",
-    received: "Received and checked",
-    compressed: "Compressed",
-    stored: "Stored",
 
     /** @param {number} count   Of uploads that were hidden. */
     showHidden: (count) => `Show ${format.number(count)} hidden`,

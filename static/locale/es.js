@@ -48,7 +48,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   undo: "Deshacer",
   download: "Descargar",
   showResult: "Mostrar el resultado",
-  sent: "enviado",
   sendingStep: "Envío",
   compressingStep: "Compresión",
   storingStep: "Guardado",
@@ -66,6 +65,7 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   completed: "Completada",
   cancelled: "Cancelada",
   paused: "En pausa",
+  pausedByAdmin: "En pausa por el administrador",
   waiting: "En espera de envío",
   loading: "Cargando",
   needsToken: "En espera de un token de acceso",
@@ -182,10 +182,9 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `tamaño previsto ${size}`,
   expectedTime: (time) => `duración prevista ${time}`,
   attemptNumber: (attempt) => `Intento ${format.number(attempt)}`,
-  attempt: (attempt) => `Intento ${format.number(attempt)}.`,
+  asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `El servidor no tiene el archivo completo. Vuelva a elegir ${isolate(filename)} para continuar.`,
-  confirmDelete: (filename) => `¿Eliminar ${isolate(filename)} y sus resultados?`,
   wrongFile: (size) => `Este es otro archivo. El archivo esperado ocupa ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `La plantilla «${template}» solo acepta ${kind === "video" ? "vídeos" : "imágenes"}.`,
@@ -220,7 +219,7 @@ export const es = createTranslation(ENGLISH_TEXTS, {
   incomplete: (length, declaredLength) =>
     `El archivo está incompleto. Solo se han podido leer ${length} de ${declaredLength}.`,
   linkCopiedUntil: (moment) => `Se ha copiado el enlace. Es válido hasta ${moment}.`,
-  validUntil: (moment) => `Los enlaces son válidos hasta ${moment}.`,
+  validUntil: (moment) => `Los enlaces a los archivos son válidos hasta ${moment}.`,
   storedUnchanged: "El archivo ya era pequeño y se ha guardado sin cambios.",
   measuredQuality: (metric, score) => `${metric} ${score}, medido en muestras`,
   poster: (filename) => `Carátula de ${isolate(filename)}`,
@@ -274,10 +273,6 @@ export const es = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Nuevas subidas",
     fileTypes: "Vídeos, imágenes y archivos de audio",
 
-    steps: "Pasos del procesamiento",
-    received: "Recibido y comprobado",
-    compressed: "Comprimido",
-    stored: "Guardado",
 
     showHidden: format.plural({ one: "Mostrar # oculta", other: "Mostrar # ocultas" }),
     noLongerStored: format.plural({

@@ -48,7 +48,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   undo: "Annuler cette action",
   download: "Télécharger",
   showResult: "Afficher le résultat",
-  sent: "envoyé",
   sendingStep: "Envoi",
   compressingStep: "Compression",
   storingStep: "Enregistrement",
@@ -66,6 +65,7 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   completed: "Terminé",
   cancelled: "Annulé",
   paused: "Suspendu",
+  pausedByAdmin: "Suspendu par l’administrateur",
   waiting: "En attente d’envoi",
   loading: "Chargement",
   needsToken: "En attente d’un jeton d’accès",
@@ -184,10 +184,9 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `taille prévue ${size}`,
   expectedTime: (time) => `durée prévue ${time}`,
   attemptNumber: (attempt) => `Tentative ${format.number(attempt)}`,
-  attempt: (attempt) => `Tentative ${format.number(attempt)}.`,
+  asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Le serveur n’a pas le fichier complet. Choisissez à nouveau ${isolate(filename)} pour continuer.`,
-  confirmDelete: (filename) => `Supprimer ${isolate(filename)} et ses résultats ?`,
   wrongFile: (size) => `C’est un autre fichier. La taille du fichier attendu est de ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `Le modèle « ${template} » n’accepte que des ${kind === "video" ? "vidéos" : "images"}.`,
@@ -224,7 +223,7 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
   incomplete: (length, declaredLength) =>
     `Le fichier est incomplet. Seules ${length} sur ${declaredLength} ont pu être lues.`,
   linkCopiedUntil: (moment) => `Le lien a été copié. Il est valable jusqu’à ${moment}.`,
-  validUntil: (moment) => `Les liens sont valables jusqu’à ${moment}.`,
+  validUntil: (moment) => `Les liens vers les fichiers sont valables jusqu’à ${moment}.`,
   storedUnchanged: "Le fichier était déjà petit et a été enregistré tel quel.",
   measuredQuality: (metric, score) => `${metric} ${score}, mesuré sur des échantillons`,
   poster: (filename) => `Affiche de ${isolate(filename)}`,
@@ -279,10 +278,6 @@ export const fr = createTranslation(ENGLISH_TEXTS, {
     newUploads: "Nouveaux envois",
     fileTypes: "Vidéos, images et fichiers audio",
 
-    steps: "Étapes du traitement",
-    received: "Reçu et vérifié",
-    compressed: "Compressé",
-    stored: "Enregistré",
 
     showHidden: format.plural({ one: "Afficher # envoi masqué", other: "Afficher # envois masqués" }),
     noLongerStored: format.plural({

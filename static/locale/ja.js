@@ -42,7 +42,6 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   undo: "元に戻す",
   download: "ダウンロード",
   showResult: "結果を表示",
-  sent: "送信済み",
   sendingStep: "送信",
   compressingStep: "圧縮",
   storingStep: "保存",
@@ -60,6 +59,7 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   completed: "完了",
   cancelled: "キャンセル済み",
   paused: "一時停止中",
+  pausedByAdmin: "管理者が一時停止しています",
   waiting: "送信待ち",
   loading: "読み込み中",
   needsToken: "アクセストークン待ち",
@@ -175,10 +175,9 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   expectedSize: (size) => `予想サイズ ${size}`,
   expectedTime: (time) => `予想時間 ${time}`,
   attemptNumber: (attempt) => `${format.number(attempt)}回目の試行`,
-  attempt: (attempt) => `${format.number(attempt)}回目の試行です。`,
+  asSentence: (text) => `${text}。`,
   fileMissing: (filename) =>
     `サーバーにファイル全体が届いていません。続けるには「${isolate(filename)}」をもう一度選択してください。`,
-  confirmDelete: (filename) => `「${isolate(filename)}」とその結果を削除しますか？`,
   wrongFile: (size) => `別のファイルです。必要なファイルのサイズは${bytes(size)}です。`,
   wrongForTemplate: (template, kind) =>
     `テンプレート「${template}」で受け付けるのは${kind === "video" ? "動画" : "画像"}のみです。`,
@@ -211,7 +210,7 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
   incomplete: (length, declaredLength) =>
     `ファイルが不完全です。${declaredLength}のうち${length}しか読み取れませんでした。`,
   linkCopiedUntil: (moment) => `リンクをコピーしました。${moment}まで有効です。`,
-  validUntil: (moment) => `リンクは${moment}まで有効です。`,
+  validUntil: (moment) => `ファイルへのリンクは${moment}まで有効です。`,
   storedUnchanged: "ファイルはすでに小さかったため、そのまま保存されました。",
   measuredQuality: (metric, score) => `${metric} ${score}（サンプルで測定）`,
   poster: (filename) => `${isolate(filename)}のポスター画像`,
@@ -265,10 +264,6 @@ export const ja = createTranslation(ENGLISH_TEXTS, {
     newUploads: "新しいアップロード",
     fileTypes: "動画、画像、音声ファイル",
 
-    steps: "処理の手順",
-    received: "受信と確認",
-    compressed: "圧縮",
-    stored: "保存",
 
     showHidden: (count) => `非表示の${format.number(count)}件を表示`,
     noLongerStored: format.plural({ other: "以前のアップロード#件は、サーバーに保存されていません。" }),

@@ -20,7 +20,16 @@ export function languageOf(element) {
   return matchLanguage(tag ? [tag] : navigator.languages);
 }
 
-/** Call `onChange` when the language of an element may have changed. @param {Element} element @param {() => void} onChange */
+/** Return whether the page says in which direction an element is written, at least as near to it as its language.
+ * @param {Element} element @returns {boolean} */
+export function hasDirection(element) {
+  const nearest = element.closest("[lang], [dir], [locale]");
+  if (nearest) return nearest.hasAttribute("dir");
+  const root = element.getRootNode();
+  return root instanceof ShadowRoot && hasDirection(root.host);
+}
+
+/** Call `onChange` when the language or the direction of an element may have changed. @param {Element} element @param {() => void} onChange */
 export function watchLanguage(element, onChange) {
   watched.set(element, onChange);
   observer ??= new MutationObserver(() => {
@@ -29,7 +38,7 @@ export function watchLanguage(element, onChange) {
   for (const root of rootsOf(element)) {
     if (observedRoots.has(root)) continue;
     observedRoots.add(root);
-    observer.observe(root, { subtree: true, attributeFilter: ["lang", "locale"] });
+    observer.observe(root, { subtree: true, attributeFilter: ["dir", "lang", "locale"] });
   }
 }
 

@@ -18,8 +18,11 @@ export function acceptDrops(overlay, locale, onDrop) {
     clearTimeout(leftTimer);
     setHidden(overlay, true);
   };
+  let isOwn = false; // browsers drag a picture of the page as a file, too
+  addEventListener("dragstart", () => (isOwn = true));
+  addEventListener("dragend", () => (isOwn = false));
   const over = (/** @type {DragEvent} */ event) => {
-    if (!event.dataTransfer || !hasFiles(event)) return;
+    if (isOwn || !event.dataTransfer || !hasFiles(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
     const count = [...event.dataTransfer.items].filter(({ kind }) => kind === "file").length;
@@ -34,7 +37,7 @@ export function acceptDrops(overlay, locale, onDrop) {
   addEventListener("keydown", ({ key }) => key === "Escape" && leave());
   addEventListener("drop", (event) => {
     leave();
-    if (!event.dataTransfer || !hasFiles(event)) return;
+    if (isOwn || !event.dataTransfer || !hasFiles(event)) return;
     event.preventDefault();
     onDrop(event.dataTransfer);
   });

@@ -38,6 +38,7 @@ const icon = /** @type {HTMLLinkElement} */ (document.querySelector("link[rel=ic
 const title = new PageTitle(locale, faviconOf(icon), (result) => notification.notify(result));
 /** @type {Config} */ let config = {};
 /** @type {Promise<Config>} */ let loadedConfig;
+let configFailed = false;
 let urlsRefreshedAt = Date.now();
 
 list.locale = { filename: history.filename };
@@ -54,6 +55,9 @@ askForTokens(roomcast, status, () => {
 addEventListener("paste", paste);
 templateSelect.addEventListener("change", showConfig);
 roomcast.addEventListener("change", showTitle);
+roomcast.addEventListener("statechange", () => {
+  if (configFailed && roomcast.state !== "reconnecting") configure();
+});
 history.addEventListener("change", showHistory);
 language.addEventListener("change", showTexts);
 list.addEventListener("upload-dismissed", hide);
@@ -93,9 +97,11 @@ function paste({ clipboardData, target }) {
 }
 
 function configure() {
+  configFailed = false;
   loadedConfig = fetchConfig(roomcast);
   void loadedConfig.then((loaded) => {
     config = loaded;
+    configFailed = !config.templates;
     const { templates = [] } = config;
     const names = templates.map(({ name }) => name);
     setHidden(byId("template-row"), templates.every(({ builtIn }) => builtIn));

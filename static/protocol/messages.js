@@ -77,6 +77,7 @@
  * @property {number | null} speed
  * @property {number | null} fps
  * @property {number | null} queuePosition
+ * @property {boolean} [paused]       True while it is queued and an administrator has paused its template.
  * @property {Output} [poster]        A preview that is available before the result.
  * @property {Forecast} [forecast]
  * @property {Element} [element]

@@ -3,12 +3,32 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
 import { withTexts } from "../../static/locale/create-locale.js";
-import { ENGLISH } from "../../static/locale/en.js";
+import { ENGLISH, ENGLISH_TEXTS } from "../../static/locale/en.js";
 import { LANGUAGES, loadLocale, loadedLocale, matchLanguage } from "../../static/locale/languages.js";
 
 const locales = await Promise.all(Object.keys(LANGUAGES).map(loadLocale));
 const translations = locales.slice(1);
 const [, de, es, fr, ja, ar] = locales;
+
+/** Texts that have no words, and words that are the same in both languages. */
+const SAME = {
+  all: ["direction", "comma", "insideSentence", "announced", "asSentence", "page.titleActive", "page.titleEnded"],
+  de: [
+    "heading",
+    "untitled",
+    "original",
+    "downloads",
+    "outputKinds.video",
+    "outputKinds.audio",
+    "page.live",
+    "page.offline",
+    "page.builtInTemplates.hero-video",
+  ],
+  es: ["original", "outputKinds.audio", "framesPerSecond"],
+  fr: ["original", "outputKinds.audio", "outputKinds.image", "outputKinds.thumbnail", "page.builtInTemplates.image"],
+  ja: ["framesPerSecond"],
+  ar: [],
+};
 
 /** Return the text of a number without the invisible characters that only separate or direct it. */
 const visible = (text) => text.replaceAll(/[\u200e\u200f\u061c\u2066-\u2069]/g, "").replaceAll(/[\u00a0\u202f]/g, " ");
@@ -17,6 +37,33 @@ test("each language is loaded under its tag, with its direction", () => {
   assert.deepEqual(locales.map(({ language }) => language), Object.keys(LANGUAGES));
   assert.deepEqual(locales.map(({ direction }) => direction), ["ltr", "ltr", "ltr", "ltr", "ltr", "rtl"]);
   for (const locale of locales) assert.equal(loadedLocale(locale.language), locale);
+});
+
+/** Yield the keys of texts, with those of their groups, and the values. */
+function* entriesOf(texts, group = "") {
+  for (const [name, value] of Object.entries(texts)) {
+    if (value?.constructor === Object) yield* entriesOf(value, `${group}${name}.`);
+    else if (name !== "format") yield [`${group}${name}`, value];
+  }
+}
+
+/** An argument for every text: a number, a name, a template and an aggregate. */
+const ARGUMENT = Object.assign(new String("3"), { title: "T", kind: "video", total: 5, active: 2, failed: 1, progress: 50 });
+
+/** Return a text; that of a function for sample arguments. */
+const sampleOf = (value) => (typeof value === "function" ? value(ARGUMENT, ARGUMENT, ARGUMENT) : value);
+
+test("each language has exactly the texts of English, with the same parameters", () => {
+  const describe = (locale) => [...entriesOf({ ...locale, errors: {} })].map(([key, value]) => `${key}/${value.length * (typeof value === "function")}`);
+  for (const locale of translations) assert.deepEqual(describe(locale).sort(), describe(ENGLISH).sort(), locale.language);
+});
+
+test("no text of another language is English, but those that are the same there", () => {
+  const english = new Map(entriesOf(ENGLISH_TEXTS));
+  for (const locale of translations) {
+    const same = [...entriesOf(locale)].filter(([key, value]) => english.has(key) && sampleOf(value) === sampleOf(english.get(key)));
+    assert.deepEqual(same.map(([key]) => key).filter((key) => !SAME.all.includes(key) && !SAME[locale.language].includes(key)), [], locale.language);
+  }
 });
 
 test("matchLanguage takes the first available language, and English without one", () => {

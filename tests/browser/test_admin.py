@@ -254,7 +254,9 @@ async def test_page_of_an_upload_replays_what_its_watchers_saw(
         await expect(row(page, upload)).to_be_visible()
 
 
-async def test_admin_pauses_and_reads_the_history(admin_server: RunningServer, page: Page, shelf: Shelf) -> None:
+async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
+    admin_server: RunningServer, context: BrowserContext, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
+) -> None:
     picture = shelf.image("picture.png")
     templates, history = page.locator("#templates"), page.locator("#history")
     async with Api(admin_server, token("eve")) as eve:
@@ -281,3 +283,17 @@ async def test_admin_pauses_and_reads_the_history(admin_server: RunningServer, p
         finished = history.get_by_role("region", name="Finished uploads, table").locator("tbody tr")
         await expect(finished.last.locator("td").first).not_to_have_text("0")
         assert await violations(page) == []
+
+        viewer = await context.new_page()
+        await viewer.goto(f"{admin_server.url}/progress-demo")
+        await viewer.get_by_label("Access token").fill(token("eve"))
+        await viewer.keyboard.press("Enter")
+        await online(viewer)
+        await page.bring_to_front()
+        await page.get_by_text("Connections and rooms").click()
+        connections = page.locator("#rooms-list")
+        await expect(connections).to_contain_text("websocket")
+        assert await violations(page) == []
+        async with page.expect_response("**/api/admin/rooms/disconnect") as answered:
+            await connections.get_by_role("button", name="Disconnect a connection of eve").click()
+        assert (await (await answered.value).json())["disconnected"] == 1

@@ -115,6 +115,10 @@ async def test_folder_dropped_beside_a_file_is_sent_and_files_are_pasted(
     demo = await open_page(server)
     await demo.page.evaluate("document.querySelector('main').style.minHeight = '4000px'")
     await demo.page.mouse.wheel(0, 3000)
+    await demo.page.dispatch_event("main", "dragstart")
+    async with demo.dragging(alone):
+        await expect(demo.overlay).to_be_hidden()
+    await demo.page.dispatch_event("main", "dragend")
     async with demo.dragging(folder, alone, alone.parent / "Nothing") as drag:
         await expect(demo.overlay).to_have_text("Drop to send 3 files")
         await drag("dragCancel")

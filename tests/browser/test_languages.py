@@ -25,7 +25,7 @@ async def language_of(page: Page) -> list[str]:
     """Return the language and the direction of the document, and those of the list's shadow tree."""
     languages: list[str] = await page.evaluate(
         """() => [document.documentElement, document.querySelector("upload-progress-list").shadowRoot.firstElementChild]
-          .flatMap(({lang, dir}) => [lang, dir])"""
+          .flatMap((element) => [element.lang, getComputedStyle(element).direction])"""
     )
     return languages
 

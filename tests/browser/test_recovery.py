@@ -41,7 +41,7 @@ async def test_reload_continues_to_show_uploads(
         assert "Receiving" not in {rendering.stage for rendering in renderings}
     await demo.page.reload()
     for file in (one, other):
-        await expect((await demo.card(file).reaches("Completed")).download("Video, MP4")).to_be_visible()
+        await expect((await demo.card(file).reaches("Completed")).download("Download")).to_be_visible()
 
 
 async def test_page_shows_offline_and_recovers(

@@ -337,6 +337,9 @@ test("a row says what holds an upload up, and what a person can do", () => {
   const sending = view({ sending: "now", transfer, state: message(1, { stage: "receiving" }) });
   assert.deepEqual([sending.tone, sending.transfer, sending.facts], ["busy", transfer, ["77.9 of 83.2 MB"]]);
 
+  const paused = view({ state: message(1, { stage: "queued", paused: true }) });
+  assert.deepEqual([paused.tone, paused.title], ["waiting", "Paused by an administrator"]);
+
   const token = (tokenRefused) => view({ error: { code: "UNAUTHENTICATED", tokenRefused } }).title;
   assert.deepEqual([token(false), token(true)], ["Waiting for an access token", "The access token is not valid"]);
   const failure = view({ state: failed(2, "UNREADABLE_MEDIA") });

@@ -100,6 +100,13 @@ async def test_admin_page_and_reference_are_never_framed_and_the_demo_by_its_own
     assert framing == {"/admin": ["'none'"], "/docs": ["'none'"], "/progress-demo": ["'self'"]}
 
 
+async def test_admin_page_shows_posters_of_the_public_address_and_runs_only_its_own_scripts(serve: ServeApp) -> None:
+    async with Api(await serve(ROOMCAST_PUBLIC_URL="https://media.example/roomcast")) as api:
+        policy = policy_of((await api.request("GET", "/admin")).headers)
+    assert policy["img-src"] == ["'self'", "https://media.example"]
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+
+
 async def test_every_other_response_is_of_the_type_that_it_says(server: AppServer) -> None:
     """Also errors, and those of a browser that would rather have HTML."""
     paths = [

@@ -93,6 +93,48 @@ async def test_admin_overview_of_each_web_process_has_all_processes(
     assert (await api.cancel(upload_id)).status == 200
 
 
+async def test_administrators_reach_all_processes_from_any(
+    cluster: Cluster, api: Api, other_api: Api, shelf: Shelf, healed: FakeFfmpeg
+) -> None:
+    async def call(caller: Api, method: str, path: str, **body: Any) -> Any:
+        reply = await caller.request(method, f"/api/admin/{path}", **({"json": body} if body else {}))
+        assert reply.status == 200, reply.body
+        return reply.body
+
+    async def log_of(upload_id: str) -> Any:
+        return await call(other_api, "GET", f"uploads/{upload_id}/log")
+
+    workers = [one["process"] for one in (await call(api, "GET", "overview"))["workers"]["processes"]]
+    paused, working = workers
+    await call(api, "POST", "pause", type="worker", name=paused)
+    for _ in range(3):
+        upload_id = await api.accepted(shelf.image())
+        await api.finished(upload_id)
+        assert [one["process"] for one in (await log_of(upload_id))["attempts"]] == [working]
+
+    async def lines() -> set[tuple[str, str]]:
+        found = {(line["process"], line["event"]) for line in (await log_of(upload_id))["lines"]}
+        return found if (working, "attempt_ended") in found else set()
+
+    await eventually(lines, what="the worker's log lines, on a web process")
+    await call(other_api, "POST", "pause", type="worker", name="*")
+    upload_id = await api.accepted(shelf.image())
+    processes = (await call(api, "GET", "overview"))["workers"]["processes"]
+    assert [one["paused"] for one in processes] == [True, True]
+    async with Watcher(cluster.webs[-1].url) as watcher:
+        assert (await watcher.join(upload_id))["state"]["stage"] == "queued"
+        (socket,) = (await call(api, "GET", f"rooms?upload={upload_id}"))["sockets"]
+        assert socket["process"].endswith(f".{cluster.webs[-1].process.pid}")
+        assert (await call(api, "POST", "rooms/disconnect", sid=socket["sid"])) == {"disconnected": 1, "missing": []}
+        assert (await call(other_api, "GET", f"rooms?upload={upload_id}"))["sockets"] == []
+    assert (await api.get(upload_id)).body["stage"] == "queued"
+    await call(api, "POST", "resume", type="worker", name="*")
+    await api.finished(upload_id)
+    await call(api, "POST", "resume", type="worker", name=paused)
+    history = await call(other_api, "GET", "history")
+    assert sum(bucket["completed"] for bucket in history["buckets"]) >= 4
+
+
 def pid_of(process: dict[str, Any]) -> int:
     return int(process["process"].rpartition(".")[2])
 

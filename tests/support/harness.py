@@ -180,8 +180,17 @@ class RunningServer(ServerUnderTest):
 
     def start(self, *, deadline: float = 60.0) -> Self:
         """Start, and return when the server has said that it is ready."""
+        return self.launch().wait_until_ready(deadline=deadline)
+
+    def launch(self) -> Self:
+        """Start, and return at once."""
         with self.log.open("a") as log:
             self._process = self._begin({**self._env, "PORT": str(self.port)}, log)
+        return self
+
+    def wait_until_ready(self, *, deadline: float = 60.0) -> Self:
+        """Return when the server has said that it is ready."""
+        assert self._process is not None
         assert self._process.stdout is not None
         readable, _, _ = select.select([self._process.stdout], [], [], deadline)
         line = self._process.stdout.readline() if readable else ""
@@ -194,9 +203,7 @@ class RunningServer(ServerUnderTest):
 
     def run(self) -> Exit:
         """Run a server that is not to become ready, until it ends by itself."""
-        with self.log.open("a") as log:
-            self._process = self._begin({**self._env, "PORT": str(self.port)}, log)
-        return self._end(None, 60.0)
+        return self.launch()._end(None, 60.0)
 
     def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
         python, *arguments = self._command

@@ -50,6 +50,7 @@ def state(**known: Any) -> Any:
         ({"stage": "receiving", "bytesReceived": 900}, "0 % sent (900 B of 4.0 MB)"),
         ({"stage": "queued", "queuePosition": 3}, "5 % waiting for a worker (3rd in the queue)"),
         ({"stage": "compressing", "speed": 2.34, "eta": 67.0}, "5 % compressing (2.3×, about 1 min left)"),
+        ({"stage": "queued", "paused": True}, "5 % paused by an administrator"),
         ({"stage": "storing"}, "5 % storing the result"),
     ],
 )

@@ -6,6 +6,7 @@ The connection, the event loop's turns and the clock are the test's own.
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ READ_BYTES = 256 << 10
 """What uvloop reads at once for a protocol without a buffer."""
 
 SIZE = 5 * BATCH_BYTES + 4321
-CONTENT = b"".join(number.to_bytes(4, "big") for number in range(SIZE // 4 + 1))[:SIZE]
+CONTENT = array("I", range(SIZE // 4 + 1)).tobytes()[:SIZE]
 HEAD = f"PUT / HTTP/1.1\r\nHost: here\r\nContent-Length: {SIZE}\r\n\r\n".encode()
 
 

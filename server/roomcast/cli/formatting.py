@@ -55,6 +55,8 @@ def remaining(seconds: float) -> str:
 
 def stage(state: Message) -> str:
     """Return the stage as the sender sees it: `78 % sent`."""
+    if "paused" in state:
+        return "paused by an administrator"
     if state["stage"] != Stage.RECEIVING:
         return _STAGES.get(state["stage"], state["stage"])
     expected = state["bytesExpected"]

@@ -36,7 +36,7 @@ from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.process import process_name
 from roomcast.runtime.redis_connection import SOCKET_SECONDS, connect
-from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts, availability_of, is_outage, outage_reason
+from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts, is_outage, report_outage
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust
 from roomcast.runtime.tasks import Heartbeat, cancel_and_wait, periodic, start_background_task
 
@@ -215,7 +215,7 @@ class _Broker(RedisStreamBroker):
                     self.heartbeat.beat()
             except Exception as error:  # noqa: BLE001 - whatever it is, this must listen again
                 if is_outage(error):
-                    availability_of(self._client).failed(outage_reason(error))
+                    report_outage(self._client, error)
                 else:
                     log.warning("dispatch_interrupted", error=error_reason(error))
             failures += 1

@@ -76,6 +76,13 @@ def page_policy(origins: Iterable[str], *, inline: bool = False, cdn: bool = Tru
     )
 
 
+def result_origins(settings: Settings, media_origins: Iterable[str]) -> list[str]:
+    """Return the origins of the results' URLs. A page may be opened under another name than the public one, which the
+    URLs have."""
+    public = [str(URL(settings.server.public_url).origin())] if settings.server.public_url else []
+    return list(dict.fromkeys((*public, *media_origins)))
+
+
 def is_served(path: PurePosixPath) -> bool:
     """Return whether `/static` serves this file of its folder: what pages load, and pages that were put beside it.
 
@@ -95,9 +102,7 @@ class Pages(RouteGroup):
         """`media_origins` are those of the results' URLs, besides the server's own."""
         self._settings = settings
         self._open_mode = open_mode
-        # A page may be opened under another name than the public one, which links have.
-        public = [str(URL(settings.server.public_url).origin())] if settings.server.public_url else []
-        origins = list(dict.fromkeys((*public, *media_origins)))
+        origins = result_origins(settings, media_origins)
         self._bundle = load_bundle(STATIC)
         self._page = page_file(_SOURCE)
         policy = page_policy(origins, cdn=_SOURCE not in self._bundle.pages)

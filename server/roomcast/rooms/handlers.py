@@ -33,6 +33,7 @@ from roomcast.rooms.schema import (
 )
 from roomcast.rooms.shared_server import SharedServer, SocketHandler
 from roomcast.rooms.upload_rooms import UploadRooms
+from roomcast.runtime.clocks import unix_time
 from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService, check_id
 from roomcast.uploads.viewer import ANONYMOUS, LinkAction, Viewer
@@ -55,11 +56,13 @@ _ASSEMBLY_ARGUMENT: TypeAdapter[AssemblyArgument | str] = TypeAdapter(AssemblyAr
 class AuthenticatedClient:
     """A client that is connected to the main namespace."""
 
-    __slots__ = ("_call_lock", "expiry", "pending", "sid", "viewer")
+    __slots__ = ("_call_lock", "expiry", "pending", "sid", "since", "viewer")
 
     def __init__(self, sid: str, viewer: Viewer) -> None:
         self.sid = sid
         self.viewer = viewer
+        self.since = unix_time()
+        """When it connected, a Unix time."""
         self.pending = 0
         """Number of its calls that are in progress."""
         self._call_lock: asyncio.Lock | None = None  # None until the first call
@@ -95,7 +98,7 @@ class Handlers:
         self._authenticator = authenticator
         self._proxies = proxies
         self._clients: dict[str, AuthenticatedClient] = {}
-        self._link_sockets = LinkSockets(links, self._disconnect, server.start_background_task)
+        self._link_sockets = LinkSockets(links, self.disconnect_client, server.start_background_task)
         calls = {name: partial(self.dispatch, name) for name in CALLS}
         connection: dict[str, SocketHandler] = {"connect": self.connect, "disconnect": self.disconnect}
         server.add_own({**connection, **calls}, self.authenticate, lambda sid: self._clients[sid].viewer)
@@ -221,10 +224,14 @@ class Handlers:
             raise ErrorResponse(error.message, error.to_json()) from error
 
     def _schedule_expiry(self, sid: str) -> None:
-        self._server.start_background_task(self._disconnect, sid)
+        self._server.start_background_task(self.disconnect_client, sid)
 
-    async def _disconnect(self, sid: str) -> None:
-        """Disconnect a client whose token has expired or whose link was revoked. It needs another to reconnect."""
+    def clients(self) -> list[AuthenticatedClient]:
+        """Return the clients that are connected now."""
+        return list(self._clients.values())
+
+    async def disconnect_client(self, sid: str) -> None:
+        """Disconnect a client. It does not reconnect by itself, and needs another token or link if its own expired."""
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
         await self._server.disconnect(sid)
         if eio_sid:

@@ -16,6 +16,7 @@ from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.rooms.handlers import CALLS, SOCKET_PATH, Handlers
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.shared_server import SharedServer
+from roomcast.rooms.sockets import Sockets
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService
@@ -81,7 +82,8 @@ class RoomService:
         self.server.eio.allow_handshake = _handshake_check(guard, proxies) if guard else None
         self._prefix = settings.server.prefix
         rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)
-        Handlers(self.server, rooms, uploads, authenticator, links=links, proxies=proxies)
+        handlers = Handlers(self.server, rooms, uploads, authenticator, links=links, proxies=proxies)
+        self.sockets = Sockets(handlers, self._manager)
         self._admin_ui = None
         if settings.sockets.socketio_admin:
             username, _, password = settings.sockets.socketio_admin.get_secret_value().partition(":")

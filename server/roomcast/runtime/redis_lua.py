@@ -167,7 +167,7 @@ class Scripts:
             return refusal
         if isinstance(error, ResponseError):
             return StorageError("The ledger could not be reached.")
-        self._availability.failed(outage_reason(error))
+        report_outage(self._client, error, answered=self._answered)
         return Unavailable("The ledger could not be reached.")
 
 
@@ -191,11 +191,15 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, RedisError | OSError | TimeoutError) and not isinstance(error, ResponseError)
 
 
-def outage_reason(error: Exception) -> str:
-    """Return in a sentence why a request has got no answer."""
-    if not (text := str(error).strip()):
-        return f"There was no answer within {CALL_SECONDS:g} s."
-    return text if text.endswith(".") else f"{text}."
+def report_outage(client: Redis, error: Exception, *, answered: bool = True) -> None:
+    """Record that a request of a client has got no answer. If none was ever `answered`, TLS may be the reason."""
+    text = str(error).strip().removesuffix(".") or f"There was no answer within {CALL_SECONDS:g} s"
+    hint = ""
+    if not answered and _address(client).endswith("TLS"):
+        hint = " If Redis does not use TLS, begin REDIS_URL with redis://."
+    elif not answered and "closed by server" in text:
+        hint = " If Redis expects TLS, begin REDIS_URL with rediss://."
+    availability_of(client).failed(f"{text}.{hint}")
 
 
 def _refusal(error: Exception) -> RedisRefused | None:

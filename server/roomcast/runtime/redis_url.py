@@ -56,7 +56,8 @@ def parse_sentinel_url(url: str) -> SentinelAddress:
 
 
 def redis_address(url: str) -> str:
-    """Return where a valid URL of Redis leads, without the user and the password: `127.0.0.1:6379, database 0`."""
+    """Return where a valid URL of Redis leads, without the user and the password: `127.0.0.1:6379, database 0`,
+    with `, TLS` at the end where it is used."""
     if is_sentinel_url(url):
         address = parse_sentinel_url(url)
         hosts = ", ".join(redis_address(sentinel).partition(",")[0] for sentinel in address.sentinels)
@@ -65,7 +66,8 @@ def redis_address(url: str) -> str:
     if parts.scheme == "unix":
         return parts.path
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or "localhost"
-    return f"{host}:{parts.port or 6379}, database {parts.path.strip('/') or '0'}"
+    tls = ", TLS" if parts.scheme == "rediss" else ""
+    return f"{host}:{parts.port or 6379}, database {parts.path.strip('/') or '0'}{tls}"
 
 
 def check_redis_url(url: str) -> str:

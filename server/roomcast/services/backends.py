@@ -31,6 +31,7 @@ from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.clocks import RunningClock
 from roomcast.runtime.files import create_durably, make_private_directory
+from roomcast.services.calls.web_calls import LocalWebCalls, RedisWebCalls, WebCalls
 from roomcast.services.presence import LocalPresence, Presence
 from roomcast.settings.auth import SECRET_BYTES
 from roomcast.settings.settings import Settings
@@ -80,6 +81,7 @@ class Repositories:
     imports: RecordStore[Import]
     links: RecordStore[UploadLink]
     presence: Presence
+    web_calls: WebCalls
 
 
 @asynccontextmanager
@@ -104,6 +106,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "imports", Import, ttl=ttl),
             RedisRecordStore(scripts, "upload_links", UploadLink, ttl=_LINK_SECONDS),
             RedisPresence(Scripts(client)),
+            RedisWebCalls(scripts),
         )
         await client.aclose()
     else:
@@ -120,6 +123,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "imports", Import),
             SqliteRecordStore(database, "upload_links", UploadLink),
             LocalPresence(),
+            LocalWebCalls(),
         )
 
 

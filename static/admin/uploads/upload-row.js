@@ -3,6 +3,7 @@
 import { ENGLISH } from "../../locale/en.js";
 import { setHidden, setText } from "../../shared/dom.js";
 import { confirmed } from "../common/dialog.js";
+import { capitalized } from "../common/format.js";
 import { Age, buttonOf, elementOf, linkOf, performWith, showName } from "../common/nodes.js";
 import { listFragment, uploadFragment } from "../common/route.js";
 
@@ -176,7 +177,7 @@ export function detailOf({ status, stage, paused, error, speed, eta, message, by
 
 /** Return the item of an output: a link, with its dimensions and size. @param {Output} output */
 export function outputItem(output) {
-  const link = linkOf(output.url, "", ENGLISH.outputTitle(output));
+  const link = linkOf(output.url, "", capitalized(ENGLISH.outputTitle(output)));
   link.target = "_blank";
   link.rel = "noopener";
   return elementOf("li", "", link, elementOf("span", "facts", ENGLISH.outputFacts(output)));

@@ -182,5 +182,9 @@ async def test_cleanups_are_claimed_once_each_and_longest_due_first(ledger: Ledg
     chosen = await ledger.claim_cleanup(uploads[2].id)
     assert chosen is not None
     assert chosen.upload.id == uploads[2].id
+    others = [upload for upload in uploads if upload.id != chosen.upload.id]
     found = await asyncio.gather(*(ledger.claim_cleanup() for _ in range(6)))
-    assert [one.upload.id for one in found if one] == [upload.id for upload in uploads if upload.id != chosen.upload.id]
+    assert sorted(one.upload.id for one in found if one) == sorted(upload.id for upload in others)
+    for upload in reversed(others):
+        await ledger.set_cleanup(upload.id, upload.updated_at)
+    assert await due(ledger) == [upload.id for upload in others]

@@ -10,6 +10,7 @@ import pytest
 from roomcast.errors import NotFound, StorageError
 from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
 from roomcast.media.directory import DirectoryMediaStore
+from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.model import new_upload_id
 
 from tests.support.s3_server import SIGNER
@@ -153,6 +154,12 @@ async def test_result_with_relative_urls_has_a_url_of_the_server(media: MediaSto
         assert url == SIGNER.url(f"upload_x/{name}")
         with pytest.raises(NotFound):
             await media.serve(f"upload_x/{name}")
+
+
+async def test_time_of_expiry_is_no_later_than_that_of_any_url(media: MediaStore) -> None:
+    expires = media.urls_expire_at()
+    assert expires is not None
+    assert unix_time() < expires <= SIGNER.expires_at()
 
 
 async def test_directory_serves_nothing_but_results(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
 
 from roomcast_workers.sandbox.exec import (
@@ -169,13 +169,13 @@ def sandboxed_argv(
     """
     wanted = {"parent": os.getpid(), "core": 0, **asdict(limits)}
     options = [f"{name}={value}" for name, value in wanted.items() if value is not None]
-    readable_paths = [*_SYSTEM, *_program_paths(argv[0]), *(str(path.absolute()) for path in readable)]
+    readable_paths = [*_program_paths(argv[0]), *(str(path.absolute()) for path in readable)]
     writable = [str(folder.absolute())] if folder is not None else []
     if sandbox.bwrap:
         filtered = ["--seccomp", str(FILTER_DESCRIPTOR)] if sandbox.filtered else []
         argv = [sandbox.bwrap, *filtered, *_bwrap_args(readable_paths, writable), "--", *argv]
     elif sandbox.landlock:
-        options += [f"read={path}" for path in (*readable_paths, *_DEVICES)]
+        options += [f"read={path}" for path in (*_SYSTEM, *readable_paths, *_DEVICES)]
         options += [f"write={path}" for path in (*writable, *_WRITABLE_DEVICES)]
     if sandbox.filtered:
         options.append(f"filter={'bwrap' if sandbox.bwrap else 'self'}")
@@ -194,13 +194,13 @@ def _program_paths(program: str) -> Iterator[str]:
 def _bwrap_args(readable: Sequence[str], writable: Sequence[str]) -> list[str]:
     """Return bubblewrap's options. A later mount covers an earlier one."""
     options = ["--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--dev", "/dev", "--proc", "/proc"]
-    mounted = ["/sys/devices/system/cpu", *_SYSTEM]
+    mounted = dict.fromkeys(("/sys/devices/system/cpu", *_SYSTEM))
     for path in mounted:
         options += ["--ro-bind-try", path, path]
     for path in writable:
         options += ["--bind", path, path, "--chdir", path]
     for path in readable:
-        if not any(Path(path).is_relative_to(parent) for parent in mounted):
+        if not any(str(folder) in mounted for folder in (path, *PurePath(path).parents)):
             options += ["--ro-bind-try", path, path]
     return [*options, "--remount-ro", "/"]
 

@@ -49,7 +49,7 @@ class AdminBoard:
 
     async def heartbeat(self) -> None:
         """Register this process, so that the admin pages of other processes show it."""
-        await self._beat()
+        await self.web_processes()
 
     async def overview(self) -> Overview:
         """Return the current overview."""
@@ -97,12 +97,13 @@ class AdminBoard:
 
     async def _overview(self, stats: QueueStats) -> Overview:
         workers = await self._dispatch.live_workers()
-        web_processes = await self._beat()
+        web_processes = await self.web_processes()
         pauses = await self._ledger.administration.pauses()
         templates = [template.name for template in self._templates]
         return overview_snapshot(stats, workers, web_processes, pauses, templates, unix_time())
 
-    async def _beat(self) -> list[WebProcess]:
+    async def web_processes(self) -> list[WebProcess]:
+        """Register this process, and return all web processes that run."""
         counts = self._this_process()
         return await self._presence.heartbeat(replace(counts, streams=counts.streams - len(self._queues)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from aiohttp import web
@@ -43,13 +43,10 @@ from roomcast.services.uploads import check_id
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import Message
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; img-src 'self'"
+)
 _FORBIDDEN_PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -74,8 +71,11 @@ class AdminRoutes(RouteGroup):
         authenticator: Authenticator,
         proxies: TrustedProxies,
         with_urls: Callable[[Message], Message],
+        image_origins: Sequence[str],
     ) -> None:
-        """`with_urls` adds the URLs to a message."""
+        """`with_urls` adds the URLs to a message; `image_origins` are the origins of posters besides the server's."""
+        policy = " ".join((_POLICY, *image_origins))
+        self._headers = {"Cache-Control": "no-store", "Content-Security-Policy": policy}
         self._board = board
         self._ledger = ledger
         self._streams = streams
@@ -104,7 +104,7 @@ class AdminRoutes(RouteGroup):
         except RoomcastError as error:
             status = status_of(error)
         html = _FORBIDDEN_PAGE if self._access.open_mode and status != 200 else self._html
-        return web.Response(text=html, status=status, content_type="text/html", headers=_HEADERS)
+        return web.Response(text=html, status=status, content_type="text/html", headers=self._headers)
 
     @Operation(
         "GET",

@@ -189,6 +189,39 @@ class HistoryJson(Shape):
     buckets: list[HistoryBucket]
 
 
+class SocketEntry(Shape):
+    """A connected Socket.IO client."""
+
+    sid: str
+    process: str
+    user: str
+    admin: bool
+    address: str
+    """The client's network address."""
+    transport: Literal["websocket", "polling"]
+    since: Timestamp
+    rooms: list[str]
+    """The ids of uploads, and other rooms of the application."""
+
+
+class Rooms(Shape):
+    """The sockets of all web processes, oldest first."""
+
+    sockets: list[SocketEntry]
+    missing: list[str]
+    """Web processes that did not answer in time."""
+    truncated: bool
+    """Whether there are more sockets than these."""
+
+
+class DisconnectResult(Shape):
+    """How many sockets were disconnected."""
+
+    disconnected: int
+    missing: list[str]
+    """Web processes that did not answer in time."""
+
+
 class Queue(Shape):
     """The uploads that wait for a worker."""
 

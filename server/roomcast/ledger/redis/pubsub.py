@@ -22,7 +22,7 @@ from roomcast.errors import Unavailable
 from roomcast.ledger.contract import ChangeNotice, Listener
 from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.redis_connection import SOCKET_SECONDS
-from roomcast.runtime.redis_lua import CALL_SECONDS, availability_of, outage_reason
+from roomcast.runtime.redis_lua import CALL_SECONDS, availability_of, report_outage
 from roomcast.runtime.tasks import Heartbeat, cancel_and_wait, start_background_task
 
 log = structlog.get_logger(__name__)
@@ -126,7 +126,7 @@ class PubSub:
                     await connection.connect()  # type: ignore[no-untyped-call]
                 await self._run_connection(connection)
             except (RedisError, OSError, TimeoutError) as error:
-                availability_of(self._client).failed(outage_reason(error))
+                report_outage(self._client, error)
             except Exception:
                 log.exception("pubsub_failed")
             finally:

@@ -37,5 +37,7 @@ def advice_for(variable: str, known: Iterable[str]) -> str:
 
 
 def _nearest(variable: str, known: Iterable[str], similarity: float) -> str | None:
-    found = difflib.get_close_matches(variable, sorted(known), n=1, cutoff=similarity)
-    return found[0] if found else None
+    """Return the most similar setting. What all settings begin with makes none of them similar."""
+    by_rest = {name.removeprefix(_PREFIX): name for name in sorted(known)}
+    found = difflib.get_close_matches(variable.removeprefix(_PREFIX), by_rest, n=1, cutoff=similarity)
+    return by_rest[found[0]] if found else None

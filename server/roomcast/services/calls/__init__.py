@@ -1,0 +1,1 @@
+"""Calls between the web processes of a deployment."""
