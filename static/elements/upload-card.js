@@ -102,7 +102,7 @@ export class UploadCard extends EventTarget {
     return this.#scheduled ? new Set() : actionsOf(this.upload);
   }
 
-  /** What a summary of several rows counts. @returns {import("./summary.js").SummaryRow} */
+  /** What a summary of several rows counts. @returns {import("../client/summary.js").SummaryRow} */
   get summaryRow() {
     const { state = null, file = null, needsFile = false } = this.upload ?? {};
     const { tone, transfer } = this.view;

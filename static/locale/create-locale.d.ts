@@ -1,8 +1,8 @@
 /** Completes the texts of a language by those that are composed of others. Pure. */
 export type Aggregate = import("../client/aggregate.js").Aggregate;
 export type Upload = import("../client/upload.js").Upload;
-export type Transfer = import("../client/transfer-meter.js").Transfer;
-export type Summary = import("../elements/summary.js").Summary;
+export type Transfer = import("../sending/transfer-meter.js").Transfer;
+export type Summary = import("../client/summary.js").Summary;
 export type Element = import("../protocol/messages.js").Element;
 export type Message = import("../protocol/messages.js").Message;
 export type Output = import("../protocol/messages.js").Output;

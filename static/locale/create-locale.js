@@ -2,8 +2,8 @@
 
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
 /** @typedef {import("../client/upload.js").Upload} Upload */
-/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
-/** @typedef {import("../elements/summary.js").Summary} Summary */
+/** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
+/** @typedef {import("../client/summary.js").Summary} Summary */
 /** @typedef {import("../protocol/messages.js").Element} Element */
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../protocol/messages.js").Output} Output */
