@@ -1,7 +1,6 @@
 /** The Arabic texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("ar", { display: "long" });
@@ -17,7 +16,7 @@ const files = format.plural({
 });
 
 /** The texts of the elements in Arabic. */
-export const ar = createTranslation(ENGLISH_TEXTS, {
+export const ar = createLocale({
   language: "ar",
   direction: "rtl",
   format,

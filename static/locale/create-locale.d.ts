@@ -12,16 +12,6 @@ export type ComposedTexts = ReturnType<typeof composedTexts>;
 export type Locale = Texts & ComposedTexts;
 /** Return the locale of a language. @param {Texts & Partial<Locale>} texts @returns {Locale} */
 export declare function createLocale(texts: Texts & Partial<Locale>): Locale;
-/**
- * Return the locale of a language; a text that is missing there is English.
- *
- * @param {Texts} english
- * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
- */
-export declare function createTranslation(english: Texts, texts: Partial<Omit<Texts, "intake" | "page">> & {
-    intake?: Partial<Texts["intake"]>;
-    page: Partial<Texts["page"]>;
-}): Locale;
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
 export declare function withTexts(locale: Locale, texts: Partial<Locale>): Locale;
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */

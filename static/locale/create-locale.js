@@ -36,17 +36,6 @@ export function createLocale(texts) {
   return locale;
 }
 
-/**
- * Return the locale of a language; a text that is missing there is English.
- *
- * @param {Texts} english
- * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
- */
-export function createTranslation(english, texts) {
-  const intake = { ...english.intake, ...texts.intake };
-  return createLocale({ ...english, ...texts, intake, page: { ...english.page, ...texts.page } });
-}
-
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
 export function withTexts(locale, texts) {
   const composed = composedTexts(() => locale);

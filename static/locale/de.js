@@ -1,7 +1,6 @@
 /** The German texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("de", { symbols: { second: "s", minute: "min", hour: "h" } });
@@ -16,7 +15,7 @@ const otherFiles = format.plural({
 const dropToSend = format.plural({ one: "Ablegen, um # Datei zu senden", other: "Ablegen, um # Dateien zu senden" });
 
 /** The texts of the elements in German. */
-export const de = createTranslation(ENGLISH_TEXTS, {
+export const de = createLocale({
   language: "de",
   direction: "ltr",
   format,

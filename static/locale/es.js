@@ -1,7 +1,6 @@
 /** The Spanish texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("es");
@@ -18,7 +17,7 @@ const otherFiles = format.plural({
 const dropToSend = format.plural({ one: "Suelte para enviar # archivo", other: "Suelte para enviar # archivos" });
 
 /** The texts of the elements in Spanish. */
-export const es = createTranslation(ENGLISH_TEXTS, {
+export const es = createLocale({
   language: "es",
   direction: "ltr",
   format,

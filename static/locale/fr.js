@@ -1,7 +1,6 @@
 /** The French texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("fr");
@@ -18,7 +17,7 @@ const otherFiles = format.plural({
 const dropToSend = format.plural({ one: "Déposez pour envoyer # fichier", other: "Déposez pour envoyer # fichiers" });
 
 /** The texts of the elements in French. */
-export const fr = createTranslation(ENGLISH_TEXTS, {
+export const fr = createLocale({
   language: "fr",
   direction: "ltr",
   format,

@@ -1,7 +1,6 @@
 /** The Japanese texts. Pure. */
 
-import { createTranslation } from "./create-locale.js";
-import { ENGLISH_TEXTS } from "./en.js";
+import { createLocale } from "./create-locale.js";
 import { Formats } from "./format.js";
 
 const format = new Formats("ja");
@@ -12,7 +11,7 @@ const hiddenFiles = format.plural({ other: "非表示のファイル#件をス�
 const otherFiles = format.plural({ other: "動画、画像、音声ではないファイル#件をスキップしました" });
 
 /** The texts of the elements in Japanese. */
-export const ja = createTranslation(ENGLISH_TEXTS, {
+export const ja = createLocale({
   language: "ja",
   direction: "ltr",
   format,

@@ -76,6 +76,14 @@ class InstalledServer(RunningServer):
         self.root = folder
 
 
+def test_the_source_distribution_has_every_file_but_the_tests(source: Path) -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    wanted = {name for name in listed if not name.startswith(("tests/", ".ci/"))}
+    found = {str(path.relative_to(source)) for path in source.rglob("*")}
+    assert wanted - found == set()
+    assert not {name for name in found if name.startswith(("tests", ".venv", "build"))}
+
+
 def test_the_wheel_has_every_file_of_the_packages_and_of_the_page(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
