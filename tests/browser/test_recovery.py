@@ -254,7 +254,8 @@ async def test_retry_in_another_tab_is_shown_after_the_room_was_closed(
 async def test_deleted_uploads_leave_the_list_in_all_tabs(
     server: RunningServer, api: Api, open_page: OpenPage, shelf: Shelf
 ) -> None:
-    first, second, third = pictures = [shelf.image(f"{name}.png", size=(64, 64)) for name in ("one", "two", "three")]
+    names = ("one", "two", "three", "four")
+    first, second, third, fourth = pictures = [shelf.image(f"{name}.png", size=(64, 64)) for name in names]
     demo = await open_page(server)
     await demo.choose(*pictures)
     ids = {}
@@ -262,6 +263,12 @@ async def test_deleted_uploads_leave_the_list_in_all_tabs(
         row = await demo.card(picture).reaches("Completed")
         ids[picture] = await row.root.locator(".upload-id").inner_text()
     other = await open_page(server)
+    await expect(other.cards).to_have_count(4)
+    await other.card(fourth).button("Delete").click()
+    await other.page.goto("about:blank")  # what was about to be deleted is deleted when the page is left
+    await expect(demo.cards).to_have_count(3)
+    assert (await api.get(ids[fourth])).status == 410
+    await other.page.go_back()
     await expect(other.cards).to_have_count(3)
     await demo.page.clock.install()
     await demo.card(first).button("Delete").click()
