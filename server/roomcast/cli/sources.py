@@ -33,7 +33,7 @@ def upload_sources(
     """Yield the files that the arguments name, each once, as long as the context lasts.
 
     Folders are searched with those in them. Files there that are not media are skipped: `on_skipped` gets a sentence.
-    Hidden files and folders are skipped silently. Standard input is stored in a temporary file of the name `stdin_name`.
+    Hidden files and folders are skipped silently. Standard input is stored in a temporary file called `stdin_name`.
     """
     with TemporaryDirectory(prefix="roomcast_") as temporary:
         found: dict[Path, UploadSource] = {}
