@@ -65,7 +65,8 @@ export class Http {
     if (body) headers.set("content-type", isFile ? body.type || "application/octet-stream" : "application/json");
     const abort = isFile ? signal : (signal ?? AbortSignal.timeout(TIMEOUT_MS));
     const payload = isFile ? body : body && JSON.stringify(body);
-    const response = await this.open(path, { method, headers, body: payload, signal: abort });
+    const keepalive = !body && method !== "GET"; // what a person has asked for is done also when the page is left
+    const response = await this.open(path, { method, headers, body: payload, signal: abort, keepalive });
     return response.json().catch((cause) => {
       throw networkError(cause); // the body is incomplete, or a proxy answered instead of the server
     });

@@ -26,6 +26,10 @@ function isActive(row) {
 /** @param {HTMLElement & {moveBefore?: (node: Node, child: Node | null) => void}} list
  * @param {HTMLElement} row @param {Element | null} next */
 function move(list, row, next) {
-  if (row.isConnected && list.moveBefore) list.moveBefore(row, next); // keeps animations and the state of players
-  else list.insertBefore(row, next);
+  if (row.isConnected && list.moveBefore) {
+    row.getBoundingClientRect(); // Chromium 156 loses changes of style that are pending when a row is moved
+    list.moveBefore(row, next); // keeps animations and the state of players
+  } else {
+    list.insertBefore(row, next);
+  }
 }

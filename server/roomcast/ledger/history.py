@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from roomcast.uploads.lifecycle import OUTCOME_STAGES, Stage, is_working
 from roomcast.uploads.model import Upload
@@ -33,12 +34,18 @@ def event_counts(before: Upload | None, after: Upload) -> dict[str, int]:
         return {}
     counts = {after.stage.value: 1}
     if after.stage is Stage.FAILED and after.error:
-        counts[f"code.{after.error['code']}"] = 1
+        counts[f"code.{''.join(after.error['code'].split())}"] = 1  # a name of a count has no space
     if after.stage is Stage.DONE and after.element:
-        counts["bytesOut"] = sum(output["size"] for output in after.element["outputs"])
+        counts["bytesOut"] = _stored_bytes(after.element)
     if before and is_working(before.stage) and before.claimed_at is not None:
         counts |= _duration("run", after.updated_at - before.claimed_at)
     return counts
+
+
+def _stored_bytes(element: Mapping[str, Any]) -> int:
+    """Return the size of all outputs. One that has none, as in a record of another version, counts nothing."""
+    sizes = (output.get("size") for output in element.get("outputs", ()))
+    return sum(size for size in sizes if isinstance(size, int))
 
 
 def _duration(name: str, seconds: float) -> dict[str, int]:
