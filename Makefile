@@ -8,8 +8,10 @@ ARGS ?=
 # The type declarations of the client and the elements, and of the modules that those refer to; generated from JSDoc.
 TYPES := roomcast.d.ts element.d.ts upload-drop.d.ts upload-progress-list.d.ts upload-progress.d.ts \
 	bindings/react.d.ts bindings/snapshots.d.ts bindings/vue.d.ts \
-	client/aggregate.d.ts client/connection.d.ts client/transfer-meter.d.ts client/upload.d.ts protocol/errors.d.ts protocol/messages.d.ts \
-	elements/connected-element.d.ts elements/list-options.d.ts elements/summary.d.ts elements/upload-element.d.ts \
+	client/aggregate.d.ts client/connection.d.ts client/summary.d.ts client/upload.d.ts \
+	sending/direct-upload.d.ts sending/file-sender.d.ts sending/transfer-meter.d.ts \
+	protocol/errors.d.ts protocol/messages.d.ts \
+	elements/connected-element.d.ts elements/list-options.d.ts elements/upload-element.d.ts \
 	elements/upload-progress-list.d.ts elements/upload-progress.d.ts intake/upload-drop.d.ts \
 	locale/ar.d.ts locale/create-locale.d.ts locale/de.d.ts locale/en.d.ts locale/es.d.ts locale/format.d.ts \
 	locale/fr.d.ts locale/ja.d.ts shared/dom.d.ts

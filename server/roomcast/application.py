@@ -14,7 +14,7 @@ from roomcast.extensions.contract import EventName, Function
 from roomcast.extensions.discovery import include_packages
 from roomcast.extensions.registry import Extensions
 from roomcast.extensions.steps import StepJob
-from roomcast.services.program import run_program
+from roomcast.services.program import run_program, warn_of_unknown_variables
 from roomcast.settings.server import check_path_prefix
 from roomcast.settings.settings import Settings, load_settings
 from roomcast.tracing import without_opentelemetry
@@ -123,6 +123,7 @@ class Roomcast:
             raise ValueError("Give the prefix that Roomcast is mounted at, such as /uploads.")
         self._begin()
         log_to_application()
+        warn_of_unknown_variables()
         include_packages(self.extensions)
         mount_roomcast(app, settings, self.extensions, self.sio)
 

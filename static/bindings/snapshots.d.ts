@@ -1,6 +1,6 @@
 /** Immutable copies of uploads and connections, as the components of frameworks need them. */
 export type Aggregate = import("../client/aggregate.js").Aggregate;
-export type Transfer = import("../client/transfer-meter.js").Transfer;
+export type Transfer = import("../sending/transfer-meter.js").Transfer;
 export type ConnectionState = import("../client/connection.js").ConnectionState;
 export type Roomcast = import("../client/connection.js").Roomcast;
 export type Upload = import("../client/upload.js").Upload;
@@ -47,7 +47,7 @@ export type UploadsSnapshot = {
     connection: ConnectionState;
 };
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
-/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
+/** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
 /** @typedef {import("../client/connection.js").ConnectionState} ConnectionState */
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */

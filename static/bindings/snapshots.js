@@ -1,7 +1,7 @@
 /** Immutable copies of uploads and connections, as the components of frameworks need them. */
 
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
-/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
+/** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
 /** @typedef {import("../client/connection.js").ConnectionState} ConnectionState */
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */

@@ -20,9 +20,9 @@ import { loadSocketIo, loadTus } from "../shared/lazy-import.js";
 import { defaultServer } from "../shared/server.js";
 import { aggregateOf } from "./aggregate.js";
 import { Fallback } from "./fallback.js";
-import { sendResumable } from "./resumable.js";
-import { unfinishedUploadId } from "./resume-store.js";
-import { Semaphore } from "./semaphore.js";
+import { sendResumable } from "../sending/resumable.js";
+import { unfinishedUploadId } from "../sending/resume-store.js";
+import { Semaphore } from "../sending/semaphore.js";
 import { Upload } from "./upload.js";
 
 const REJOIN_MS = 2_000;

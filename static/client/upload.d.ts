@@ -1,7 +1,7 @@
 import { RoomcastError } from "../protocol/errors.js";
 export type Message = import("../protocol/messages.js").Message;
-export type Transfer = import("./transfer-meter.js").Transfer;
-export type ResumableSender = (signal: AbortSignal, onProgress: (sent: number) => void) => Promise<void>;
+export type Transfer = import("../sending/transfer-meter.js").Transfer;
+export type ResumableSender = import("../sending/file-sender.js").ResumableSender;
 export type UploadHost = {
     /**
      * Waits until the file may be sent.

@@ -2,17 +2,14 @@ import { RoomcastError, asRoomcastError, cancelledError } from "../protocol/erro
 import { judge, positionAfter, positionAt } from "../protocol/message-order.js";
 import { isTerminal, withAbsoluteUrls } from "../protocol/messages.js";
 import { deferred } from "./deferred.js";
-import { fileOf, handleOf } from "./file-handles.js";
-import { FileSender } from "./file-sender.js";
-import { addUnfinished, isAbandoned, isFileOf, removeUnfinished, unfinishedUploadId, withUploadLock } from "./resume-store.js";
+import { fileOf, handleOf } from "../sending/file-handles.js";
+import { FileSender } from "../sending/file-sender.js";
+import { addUnfinished, isAbandoned, isFileOf, removeUnfinished, unfinishedUploadId, withUploadLock } from "../sending/resume-store.js";
 
 /** @typedef {import("../protocol/messages.js").Message} Message */
-/** @typedef {import("./transfer-meter.js").Transfer} Transfer */
+/** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
 
-/**
- * @typedef {(signal: AbortSignal, onProgress: (sent: number) => void) => Promise<void>} ResumableSender
- *   Sends until aborted, and reports how many bytes of the file have been sent; can be called again.
- */
+/** @typedef {import("../sending/file-sender.js").ResumableSender} ResumableSender */
 
 /**
  * @typedef {object} UploadHost   The operations that an upload needs from its connection.
@@ -66,7 +63,7 @@ export class Upload extends EventTarget {
   /** @type {string | undefined} */ #type;
   /** @type {Record<string, any> | undefined} */ #metadata;
   /** @type {boolean} */ #direct;
-  /** The bucket's URLs, until the file has been sent there. @type {import("./direct-upload.js").DirectTarget | null} */
+  /** The bucket's URLs, until the file has been sent there. @type {import("../sending/direct-upload.js").DirectTarget | null} */
   #directTarget = null;
   #checkingForFile = false;
   #lastApplicationEvent = "";

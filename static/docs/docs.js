@@ -11,7 +11,27 @@ const MAX_EVENTS = 50;
 const caller = new SocketCaller(() => token, showEvent);
 
 followColorScheme();
+completeExamples();
 await showDocuments();
+
+/** Write this server's addresses into the examples, and add a button to each that copies it. */
+function completeExamples() {
+  const server = defaultServer();
+  const socketPath = new URL("socket.io/", server).pathname;
+  for (const [name, text] of [["server", server.href], ["origin", server.origin], ["socket-path", socketPath]]) {
+    for (const place of document.querySelectorAll(`#start .${name}`)) place.textContent = text;
+  }
+  for (const example of document.querySelectorAll("#start pre")) {
+    const button = document.createElement("button");
+    button.className = "button copy";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(example.textContent ?? "");
+      button.textContent = "Copied";
+    });
+    example.after(button);
+  }
+}
 
 async function showDocuments() {
   const [openapi, asyncapi] = await Promise.all(["openapi.json", "asyncapi.json"].map(fetchJson));

@@ -44,6 +44,7 @@ export class UploadCard extends EventTarget {
   /** @type {Action | ""} */ #busy = "";
   /** Settles when the last cancel, retry or deletion has been answered. */ #pending = Promise.resolve();
   /** The message of a cancel, retry or deletion that failed. */ #actionError = "";
+  /** Why a file that was chosen is not the expected one, until the right one is. */ #wrongFile = "";
   #status = "";
   /** @type {Locale} */ #locale;
   #rejection;
@@ -101,7 +102,7 @@ export class UploadCard extends EventTarget {
     return this.#scheduled ? new Set() : actionsOf(this.upload);
   }
 
-  /** What a summary of several rows counts. @returns {import("./summary.js").SummaryRow} */
+  /** What a summary of several rows counts. @returns {import("../client/summary.js").SummaryRow} */
   get summaryRow() {
     const { state = null, file = null, needsFile = false } = this.upload ?? {};
     const { tone, transfer } = this.view;
@@ -194,7 +195,11 @@ export class UploadCard extends EventTarget {
     setText(byClass(this.element, "stage"), this.#scheduled ? this.#locale.cancelling : title);
     this.#renderFacts(facts);
     setText(byClass(this.element, "attempt"), attempt);
-    setText(byClass(this.element, "problem"), this.#actionError || problem);
+    if (!this.upload?.needsFile) this.#wrongFile = ""; // the right one may have come another way
+    const complaint = this.#actionError || this.#wrongFile;
+    byClass(this.element, "problem").dataset.complaint = String(complaint !== "");
+    byClass(this.element, "problem").role = complaint ? "alert" : null;
+    setText(byClass(this.element, "problem"), complaint || problem);
     this.#renderBar();
     this.#renderActions();
     this.#renderId();
@@ -334,6 +339,7 @@ export class UploadCard extends EventTarget {
 
   /** @param {keyof typeof ICONS} action */
   #textOf(action) {
+    if (action === "choose" && this.upload?.canContinue) return this.#locale.continueSending;
     const { cancelling, deleting, showResult, hideResult } = this.#locale;
     if (action === "cancel" && this.#busy === action) return cancelling;
     if (action === "delete" && this.#busy === action) return deleting;
@@ -380,6 +386,7 @@ export class UploadCard extends EventTarget {
   async #perform(action) {
     const { upload } = this;
     if (action === "dismiss" || !upload) return void this.dispatchEvent(new Event("dismiss"));
+    if (action === "choose" && upload.canContinue) return void upload.continueSending();
     if (action === "choose") return /** @type {HTMLInputElement} */ (this.element.querySelector("input")).click();
     if (action === "pause") return upload.pause();
     if (action === "resume") return upload.resume();
@@ -411,7 +418,7 @@ export class UploadCard extends EventTarget {
   #sendAgain(file) {
     const expected = this.upload?.state?.bytesExpected;
     const wrong = expected && file.size !== expected;
-    this.#actionError = wrong ? this.#locale.wrongFile(expected) : "";
+    this.#wrongFile = wrong ? this.#locale.wrongFile(expected) : "";
     if (wrong) this.render();
     else void this.upload?.send(file);
   }

@@ -8,7 +8,7 @@ import { Batch } from "./batch.js";
 import { SharedConnections, defineElement } from "./connected-element.js";
 import { ListOptions } from "./list-options.js";
 import { LIST_MARKUP } from "./markup.js";
-import { summaryOf } from "./summary.js";
+import { summaryOf } from "../client/summary.js";
 import { UploadCard } from "./upload-card.js";
 import { isSettled, outcomeOf } from "./upload-view-model.js";
 

@@ -1,6 +1,6 @@
 /** Derives what a row shows from the state of an upload. */
 
-/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
+/** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */

@@ -1,6 +1,6 @@
 /** Sends the files that were given: checks them, asks about duplicates, and says what is not sent. */
 
-import { rememberHandle } from "../client/file-handles.js";
+import { rememberHandle } from "../sending/file-handles.js";
 import { mediaTypeOf } from "../shared/media-type.js";
 import { isAccepted, measuredReason, neededMeasures, rejectionReason } from "./checks.js";
 import { separateDuplicates } from "./duplicates.js";

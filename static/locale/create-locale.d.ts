@@ -1,8 +1,8 @@
 /** Completes the texts of a language by those that are composed of others. Pure. */
 export type Aggregate = import("../client/aggregate.js").Aggregate;
 export type Upload = import("../client/upload.js").Upload;
-export type Transfer = import("../client/transfer-meter.js").Transfer;
-export type Summary = import("../elements/summary.js").Summary;
+export type Transfer = import("../sending/transfer-meter.js").Transfer;
+export type Summary = import("../client/summary.js").Summary;
 export type Element = import("../protocol/messages.js").Element;
 export type Message = import("../protocol/messages.js").Message;
 export type Output = import("../protocol/messages.js").Output;
@@ -22,8 +22,6 @@ declare function composedTexts(current: () => Locale): {
     bytes: (bytes: number) => string;
     /** How much of a file has arrived, in bytes. @param {number} received @param {number | null} expected */
     received(received: number, expected: number | null): string;
-    /** The share of a file that has been sent. @param {Transfer} transfer @returns {string} */
-    sentShare: ({ percent }: Transfer) => string;
     /** The facts while a file is sent: bytes, speed, remaining time. Unknown ones are omitted.
      * @param {Transfer} transfer @returns {string[]} */
     transferFacts({ sent, total, bytesPerSecond, secondsLeft }: Transfer): string[];

@@ -2,8 +2,8 @@
 
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
 /** @typedef {import("../client/upload.js").Upload} Upload */
-/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
-/** @typedef {import("../elements/summary.js").Summary} Summary */
+/** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
+/** @typedef {import("../client/summary.js").Summary} Summary */
 /** @typedef {import("../protocol/messages.js").Element} Element */
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../protocol/messages.js").Output} Output */
@@ -58,9 +58,6 @@ function composedTexts(current) {
       if (!expected) return bytes(received);
       return ofTotal(format.bytesInUnitOf(Math.min(received, expected), expected), bytes(expected));
     },
-
-    /** The share of a file that has been sent. @param {Transfer} transfer @returns {string} */
-    sentShare: ({ percent }) => (percent === null ? "" : current().percentSent(current().format.percent(percent))),
 
     /** The facts while a file is sent: bytes, speed, remaining time. Unknown ones are omitted.
      * @param {Transfer} transfer @returns {string[]} */

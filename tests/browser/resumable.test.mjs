@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Http } from "../../static/protocol/http.js";
-import { sendResumable } from "../../static/client/resumable.js";
+import { sendResumable } from "../../static/sending/resumable.js";
 
 /** A stand-in for tus-js-client that records its calls. */
 function client() {

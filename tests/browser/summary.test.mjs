@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { summaryOf } from "../../static/elements/summary.js";
+import { summaryOf } from "../../static/client/summary.js";
 
 const row = (tone, stage, more = {}) => ({ tone, stage, progress: 0, transfer: null, size: 100, ...more });
 

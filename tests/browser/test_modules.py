@@ -16,7 +16,7 @@ from tests.support.harness import ROOT
 
 STATIC = ROOT / "static"
 LAYERS = (
-    "protocol", "shared", "client", "bindings", "locale", "results", "rows", "elements", "intake", "page",
+    "protocol", "shared", "sending", "client", "bindings", "locale", "results", "rows", "elements", "intake", "page",
     "admin/common", "admin/charts", "admin/panels", "admin/uploads", "admin/detail", "admin", "docs", "",
 )  # fmt: skip
 """The folders, lowest first; the empty name is that of the public modules at the top."""
@@ -90,7 +90,13 @@ def test_client_uses_no_elements_of_the_page() -> None:
         module = waiting.pop()
         found.add(module)
         waiting += imports(module) - found
-    assert {path.relative_to(STATIC).parent.as_posix() for path in found} == {".", "protocol", "client", "shared"}
+    assert {path.relative_to(STATIC).parent.as_posix() for path in found} == {
+        ".",
+        "protocol",
+        "sending",
+        "client",
+        "shared",
+    }
     shared = {path.name for path in found if path.parent.name == "shared"}
     assert shared == {"lazy-import.js", "server.js", "storage.js"}
 

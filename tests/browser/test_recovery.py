@@ -12,6 +12,7 @@ from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
 from tests.browser.test_cancel import large
 from tests.conftest import Serve, Shelf
 from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress
+from tests.support.clips import pad
 from tests.support.harness import ROOT, Api, RunningServer
 
 pytestmark = pytest.mark.browser
@@ -145,6 +146,29 @@ async def test_page_recovers_after_the_server_was_killed(
     assert_valid_progress(await demo.renderings(clip))
 
 
+async def test_row_of_an_interrupted_transfer_says_what_is_kept_and_goes_on(
+    serve: Serve, open_page: OpenPage, shelf: Shelf
+) -> None:
+    server, picture = serve(), pad(shelf.image(), 1_600_000)
+    demo = await open_page(server)
+    async with demo.limited_bandwidth(300_000):
+        await demo.choose(picture)
+        card = demo.card(picture)
+        await expect(card.facts).to_contain_text("/s")
+        await expect(card.facts).to_contain_text("of 1.60 MB")
+        server.kill()
+        await card.reaches("Waiting for the connection")
+        await expect(card.facts).to_contain_text("of 1.60 MB kept")
+        await expect(card.facts).to_contain_text("trying again in")
+        await expect(card.button("Pause")).to_be_hidden()
+        await demo.connection_is("reconnecting")
+        await expect(card.facts).to_be_visible()
+        server.restart()
+        await card.reaches("Receiving")
+    await card.reaches("Completed")
+    assert_valid_progress(await demo.renderings(picture))
+
+
 async def test_leaving_the_page_while_sending_warns_and_needs_the_file_again(
     server: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
@@ -174,9 +198,11 @@ async def test_leaving_the_page_while_sending_warns_and_needs_the_file_again(
         await choose.click()
     await (await choosing.value).set_files(other)
     await expect(card.problem).to_contain_text("This is a different file")
+    await expect(card.problem).to_have_role("alert")
     async with demo.page.expect_file_chooser() as choosing:
         await choose.click()
     await (await choosing.value).set_files(picture)
+    await expect(card.problem).to_be_hidden()
     await card.reaches("Completed")
     await demo.page.reload()
     await card.reaches("Completed")

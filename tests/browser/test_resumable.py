@@ -88,7 +88,7 @@ SEND_BY_HANDLE = """async () => {
   const writer = await handle.createWritable();
   await writer.write(file);
   await writer.close();
-  const { rememberHandle } = await import("/static/client/file-handles.js");
+  const { rememberHandle } = await import("/static/sending/file-handles.js");
   globalThis.uploads = [roomcast.upload(await handle.getFile())];
   await rememberHandle(uploads[0], handle);
 }"""
@@ -122,7 +122,7 @@ async def test_reload_goes_on_by_the_handle_of_the_file_at_once_or_when_that_is_
     first, second, third = own.chunks
     assert first == 0 < second < third
     await own.until(
-        "import('/static/client/file-handles.js')"
+        "import('/static/sending/file-handles.js')"
         f".then(async ({{ handleOf }}) => (await handleOf('{upload_id}')) === null)"
     )
 

@@ -203,9 +203,12 @@ async def test_short_list_shows_what_moves_before_what_waits(open_rows: Open) ->
 
 async def test_completed_row_is_one_line_and_opens_its_result_on_request(open_rows: Open) -> None:
     own = await open_rows()
-    await own.run("() => connection.add(0, 'one.png')[0].reach('done', { progress: 100, element: result('one.png') })")
+    await own.run(
+        "() => connection.add(0, 'one.png')[0].reach('done', { progress: 100, poster, element: result('one.png') })"
+    )
     card = own.card("one.png")
     await expect(card.root.locator(".result")).to_be_visible()
+    await expect(card.root.locator(".preview")).to_be_visible()
     await expect(card.button("Hide result")).to_have_attribute("aria-expanded", "true")
     await own.run(
         "() => connection.add(1, 'two.png')[0].reach('done', { progress: 100, element: result('two.png', 40) })"
@@ -232,7 +235,7 @@ async def test_25_files_fit_two_screens(open_rows: Open, browser: Browser, share
     fill = """() => {
       const names = Array.from({ length: 25 }, (_, index) => `IMG_${2000 + index}.mp4`);
       connection.add(0, ...names).forEach((upload, index) => {
-        if (index > 3) upload.reach("done", { progress: 100, element: result(upload.name) });
+        if (index > 3) upload.reach("done", { progress: 100, poster, element: result(upload.name) });
         else upload.reach("compressing", { progress: 60, speed: 1.2, eta: 70, forecast: { bytes: 12e6, seconds: 99 } });
       });
     }"""
@@ -244,6 +247,11 @@ async def test_25_files_fit_two_screens(open_rows: Open, browser: Browser, share
     async with phone(browser, shared_server) as small:
         await small.run(fill)
         assert await small.page.evaluate("() => document.documentElement.scrollWidth") == 390
+        clipped = """(facts) => facts.filter((fact) => {
+          const [own, box] = [fact, fact.closest(".progress-facts")].map((one) => one.getBoundingClientRect().right);
+          return own > box + 1;
+        }).length"""
+        assert await small.list.locator(".card[data-tone=done] .fact").evaluate_all(clipped) == 0
         cut = "(names) => names.filter((name) => name.scrollWidth > name.clientWidth).length"
         assert await small.list.locator(".name-start").evaluate_all(cut) == 0, "the buttons leave room for short names"
         boxes = await small.list.locator(".actions .button:not([hidden])").evaluate_all(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { TransferRate } from "../../static/client/transfer-rate.js";
+import { TransferRate } from "../../static/sending/transfer-rate.js";
 
 const CASES = JSON.parse(readFileSync(new URL("../support/transfer_rates.json", import.meta.url), "utf8"));
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Semaphore } from "../../static/client/semaphore.js";
-import { TransferMeter } from "../../static/client/transfer-meter.js";
+import { Semaphore } from "../../static/sending/semaphore.js";
+import { TransferMeter } from "../../static/sending/transfer-meter.js";
 import { Upload } from "../../static/client/upload.js";
 import { outcomeOf, viewOf } from "../../static/elements/upload-view-model.js";
 import { Http } from "../../static/protocol/http.js";

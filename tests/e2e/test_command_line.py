@@ -316,7 +316,7 @@ async def test_folder_is_uploaded_and_its_upload_is_opened_retried_and_deleted(
     results = tmp_path / "results"
     ran = await run("upload", str(picture.parent), "--download", str(results), server=server)
     assert ran.code == 0, ran.err
-    assert [line for line in ran.err if line.endswith("is no video, image or sound, and is skipped.")]
+    assert [line for line in ran.err if line.endswith("is not a video, an image or sound, and is skipped.")]
     (line,) = ran.out
     upload_id = line.split("\t")[1]
     assert list((results / picture.name).iterdir())

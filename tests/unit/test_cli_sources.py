@@ -39,9 +39,9 @@ def test_folder_gives_its_media_in_order_and_says_what_is_skipped(folder: Path) 
         assert sources == [UploadSource(folder / name, str(folder / name), Path(name)) for name in names]
         assert shared_results(sources) is None
     assert skipped == [
-        f"{folder / 'empty.mp4'} is no video, image or sound, and is skipped.",
-        f"{folder / 'gone.png'} is no file, and is skipped.",
-        f"{folder / 'notes.txt'} is no video, image or sound, and is skipped.",
+        f"{folder / 'empty.mp4'} is not a video, an image or sound, and is skipped.",
+        f"{folder / 'gone.png'} is not a file, and is skipped.",
+        f"{folder / 'notes.txt'} is not a video, an image or sound, and is skipped.",
     ]
 
 

@@ -176,10 +176,10 @@ def upload(
 
     Interrupted transfers continue by themselves. After a crash, the same command continues where it stopped, and does
     not send completed files again. Ctrl-C cancels the files that have not been received completely; the server
-    completes the others. Of a folder, what is no media is skipped.
+    completes the others. Files in folders that are not media are skipped.
     """
     if not name or name in (".", "..") or "/" in name:
-        raise typer.BadParameter("It is no file name.", param_hint="--name")
+        raise typer.BadParameter("It must be a file name without a path.", param_hint="--name")
     from roomcast.cli.output import open_display  # noqa: PLC0415
     from roomcast.cli.sources import shared_results, upload_sources  # noqa: PLC0415
     from roomcast.cli.upload import UploadCommand  # noqa: PLC0415

@@ -32,8 +32,8 @@ def upload_sources(
 ) -> Iterator[list[UploadSource]]:
     """Yield the files that the arguments name, each once, as long as the context lasts.
 
-    Folders are searched with those in them, and what is no media there is skipped: `on_skipped` gets a sentence. Hidden
-    files and folders are skipped silently. Standard input is stored in a temporary file of the name `stdin_name`.
+    Folders are searched with those in them. Files there that are not media are skipped: `on_skipped` gets a sentence.
+    Hidden files and folders are skipped silently. Standard input is stored in a temporary file called `stdin_name`.
     """
     with TemporaryDirectory(prefix="roomcast_") as temporary:
         found: dict[Path, UploadSource] = {}
@@ -82,10 +82,10 @@ def _of_folder(folder: Path, on_skipped: Callable[[str], None]) -> Iterator[Uplo
 def _why_skipped(path: Path) -> str | None:
     """Return why a file of a folder is not sent, as the rest of a sentence about it; None if it is."""
     if not path.is_file():
-        return "is no file"
+        return "is not a file"
     try:
         with path.open("rb") as file:
             head = file.read(SNIFF_BYTES)
     except OSError:
         return "cannot be read"
-    return None if sniff(head) else "is no video, image or sound"
+    return None if sniff(head) else "is not a video, an image or sound"

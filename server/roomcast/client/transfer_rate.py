@@ -1,6 +1,6 @@
 """Estimate the speed of a transfer and the time it still takes. The caller gives the time.
 
-`static/client/transfer-rate.js` is the same in JavaScript; both are held by the cases in
+`static/sending/transfer-rate.js` is the same in JavaScript; both are held by the cases in
 `tests/support/transfer_rates.json`.
 """
 

@@ -51,8 +51,7 @@ def run_program(
         configure_logging_beside_application(settings.server.log, log_format)
     else:
         configure_logging(settings.server.log, log_format)
-    for variable, advice in unknown_variables(os.environ, {setting.variable for setting in all_settings()}):
-        log.warning("unknown_setting", variable=variable, advice=advice)
+    warn_of_unknown_variables()
     try:
         configure_tracing(service)
         with asyncio.Runner(loop_factory=new_loop) as runner:
@@ -63,6 +62,12 @@ def run_program(
         return EXIT_INTERRUPTED
     finally:
         shut_down_tracing()
+
+
+def warn_of_unknown_variables() -> None:
+    """Log each environment variable that looks like a setting and is none."""
+    for variable, advice in unknown_variables(os.environ, {setting.variable for setting in all_settings()}):
+        log.warning("unknown_setting", variable=variable, advice=advice)
 
 
 def _log_format_of_environment() -> LogFormat:

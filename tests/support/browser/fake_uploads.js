@@ -121,6 +121,7 @@ const result = (name, percent = 77) => ({
   outputs: [{ name: "video", kind: "image", key: name, bucket: "", url: "/favicon.ico", mime: "image/png", size: 9 }],
 });
 
+globalThis.poster = { name: "poster", kind: "poster", key: "poster", bucket: "", url: "/static/favicon.svg", mime: "image/svg+xml", size: 9 };
 globalThis.connection = new FakeConnection();
 globalThis.result = result;
 await customElements.whenDefined("upload-progress-list");

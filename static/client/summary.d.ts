@@ -1,5 +1,5 @@
 /** Counts the rows of a list by what they do. Pure. */
-export type Transfer = import("../client/transfer-meter.js").Transfer;
+export type Transfer = import("../sending/transfer-meter.js").Transfer;
 export type Stage = import("../protocol/messages.js").Stage;
 export type SummaryRow = {
     tone: "waiting" | "busy" | "done" | "failed" | "cancelled";

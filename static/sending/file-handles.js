@@ -3,7 +3,8 @@
  * Chromium has handles that can be stored; elsewhere, nothing is stored and nothing is found.
  */
 
-/** @typedef {import("./upload.js").Upload} Upload */
+/** @typedef {import("../protocol/messages.js").Message} Message */
+/** @typedef {EventTarget & {id: string | null, state: Message | null, error: object | null}} SentUpload */
 
 /**
  * @typedef {FileSystemFileHandle & {
@@ -19,7 +20,7 @@ const READ = { mode: /** @type {const} */ ("read") };
 /**
  * Store the handle of an upload's file until the server has all bytes. Never rejects.
  *
- * @param {Upload} upload   With or without an id yet.
+ * @param {SentUpload} upload   With or without an id yet.
  * @param {FileSystemFileHandle | null | undefined} handle   None: nothing is stored.
  * @returns {Promise<void>}
  */

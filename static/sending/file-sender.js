@@ -7,8 +7,23 @@ import { TransferMeter } from "./transfer-meter.js";
 
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("./direct-upload.js").DirectTarget} DirectTarget */
-/** @typedef {import("./upload.js").Upload} Upload */
-/** @typedef {import("./upload.js").UploadHost} UploadHost */
+/** @typedef {import("../protocol/messages.js").Message} Message */
+
+/**
+ * @typedef {(signal: AbortSignal, onProgress: (sent: number) => void) => Promise<void>} ResumableSender
+ *   Sends until aborted, and reports how many bytes of the file have been sent; can be called again.
+ *
+ * @typedef {object} SenderHost   The operations that sending needs from the connection.
+ * @property {(file: File, uploadId: string) => Promise<ResumableSender | null>} resumableSender   Null: not supported.
+ * @property {(method: string, path: string, body?: File | object, signal?: AbortSignal) => Promise<any>} request
+ *
+ * @typedef {object} SentUpload   The upload whose file is sent.
+ * @property {string | null} id
+ * @property {string} path
+ * @property {File | null} file
+ * @property {Message | null} state
+ * @property {() => Promise<boolean>} refresh   Fetches `state`.
+ */
 
 const SINGLE_REQUEST_BYTES = 1024 * 1024; // up to this size one request is faster than the two of a resumable upload
 const MAX_FAILURES = 25; // refusals that may pass, such as those of a full disk, without a byte that is sent
@@ -30,8 +45,8 @@ export class FileSender {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #stallTimer;
 
   /**
-   * @param {UploadHost} host
-   * @param {Upload} upload
+   * @param {SenderHost} host
+   * @param {SentUpload} upload
    * @param {(sending: "now" | "interrupted") => void} report   Called when sending is interrupted, and goes on.
    */
   constructor(host, upload, report) {

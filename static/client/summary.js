@@ -1,6 +1,6 @@
 /** Counts the rows of a list by what they do. Pure. */
 
-/** @typedef {import("../client/transfer-meter.js").Transfer} Transfer */
+/** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
 /** @typedef {import("../protocol/messages.js").Stage} Stage */
 
 /**
