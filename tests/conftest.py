@@ -23,7 +23,8 @@ from tests.support.tus import MIB, Tus
 from tests.support.watchers import Watcher
 
 # How fast a busy machine makes up examples, or runs one, says nothing about the code.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Each run draws other examples.
+settings.register_profile("any machine", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("any machine"), max_examples=20)  # for `make test-unit`
 settings.load_profile("any machine")
 

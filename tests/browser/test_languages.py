@@ -53,6 +53,8 @@ async def test_the_page_is_in_the_language_of_its_url_then_the_chosen_one(
     await refused.reaches("لم يُرفع")
     await expect(refused.problem).to_contain_text("ليس فيديو")
     await sent.reaches("اكتمل")
+    await sent.button("عرض النتيجة").click()
+    await expect(sent.root.locator(".size.after")).to_be_visible()
     sides = await sent.root.evaluate(
         """(card) => {
           const [glyph, name] = [".glyph", ".name"].map((part) => card.querySelector(part).getBoundingClientRect());

@@ -13,6 +13,9 @@ from tests.support.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser
 
+WORK = WORK_SECONDS * 1000
+"""Milliseconds."""
+
 
 async def link_to(api: Api, upload_id: str, scope: str) -> str:
     made: dict[str, Any] = (await api.request("POST", f"/api/uploads/{upload_id}/links", json={"scope": scope})).body
@@ -31,9 +34,10 @@ async def test_link_page_shows_progress_and_then_the_results(
         await expect(page.locator("upload-progress").get_by_role("listitem")).to_be_visible()
     await expect(pages[1].get_by_role("button", name="Cancel")).to_be_visible()
     await expect(pages[0].get_by_role("button", name="Cancel")).to_be_hidden()
-    await api.put(content_url, image)
+    async with pages[0].expect_event("load", timeout=WORK), pages[1].expect_event("load", timeout=WORK):
+        await api.put(content_url, image)  # the end loads the page again, with the results
     for page in pages:
-        await expect(page.get_by_role("img", name="holiday.png")).to_be_visible(timeout=WORK_SECONDS * 1000)
+        await expect(page.get_by_role("img", name="holiday.png")).to_be_visible()
         await expect(page.get_by_role("link").first).to_be_visible()
 
 
@@ -43,6 +47,7 @@ async def test_cancel_on_a_link_page_cancels_the_upload(
     upload_id, _ = await api.reserved("holiday.png", 1000)
     page = await context.new_page()
     await page.goto(f"{server.url}{await link_to(api, upload_id, 'control')}")
-    await page.get_by_role("button", name="Cancel").click()
+    async with page.expect_event("load", timeout=WORK):  # a page that is closed while it loads fails the test
+        await page.get_by_role("button", name="Cancel").click()
     await expect(page.get_by_text("Cancelled")).to_be_visible()
     assert (await api.get(upload_id)).body["stage"] == "cancelled"
