@@ -60,7 +60,7 @@ class Shelf:
 @pytest.fixture(scope="session")
 def clip_size() -> str:
     """Of clips whose size is no matter; a folder that compresses many of them defines a smaller one."""
-    return "320x240"
+    return "160x120"
 
 
 @pytest.fixture

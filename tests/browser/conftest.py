@@ -114,11 +114,6 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture(scope="session")
-def clip_size() -> str:
-    return "160x120"
-
-
 class Profile:
     """A browser profile that tests use in turn, because a new one costs half a second of CPU. `clean` empties it."""
 

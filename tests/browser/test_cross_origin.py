@@ -103,6 +103,8 @@ async def test_page_of_any_origin_uploads_and_shows_results_where_all_are_allowe
     assert large.stat().st_size > 1 << 20, "it is sent in chunks"
     await use(page, picture, large, shelf.clip(seconds=2))
     assert await page.evaluate("() => document.querySelector('upload-progress-list').roomcast.state") == "online"
+    for show in await page.locator("upload-progress-list [data-action=show]").all():
+        await show.click()
     await loaded(page, ".screen img")
     links = await page.evaluate(
         """() => document.querySelector("upload-progress-list").roomcast.uploads
