@@ -27,6 +27,7 @@ const STYLES = [
   "elements/elements.css",
   "rows/bar.css",
   "rows/row.css",
+  "rows/completed.css",
   "rows/compact.css",
   "rows/narrow.css",
   "intake/file-sources.css",

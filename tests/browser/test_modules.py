@@ -47,7 +47,8 @@ def test_in_node(tests: str) -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    command = [node, "--import", ROOT / "tests" / "node" / "deadline.mjs", Path(__file__).with_name(tests)]
+    deadline = ROOT / "tests" / "node" / "deadline.mjs"
+    command: list[str | Path] = [node, "--import", deadline, Path(__file__).with_name(tests)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE), ran.stdout
