@@ -25,7 +25,11 @@ const MODULES = ["roomcast", "element", "upload-progress-list", "upload-progress
 const STYLES = [
   "base.css",
   "elements/elements.css",
+  "rows/bar.css",
   "rows/row.css",
+  "rows/completed.css",
+  "rows/compact.css",
+  "rows/narrow.css",
   "intake/file-sources.css",
   "intake/notices.css",
   "intake/upload-drop.css",

@@ -2,9 +2,10 @@ import { RoomcastError, asRoomcastError, cancelledError } from "../protocol/erro
 import { judge, positionAfter, positionAt } from "../protocol/message-order.js";
 import { isTerminal, withAbsoluteUrls } from "../protocol/messages.js";
 import { deferred } from "./deferred.js";
+import { findUnfinished, pathOf, reserve } from "./reservation.js";
 import { fileOf, handleOf } from "../sending/file-handles.js";
 import { FileSender } from "../sending/file-sender.js";
-import { addUnfinished, isAbandoned, isFileOf, removeUnfinished, unfinishedUploadId, withUploadLock } from "../sending/resume-store.js";
+import { addUnfinished, isAbandoned, isFileOf, removeUnfinished, withUploadLock } from "../sending/resume-store.js";
 
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
@@ -25,9 +26,7 @@ import { addUnfinished, isAbandoned, isFileOf, removeUnfinished, unfinishedUploa
  *   Calls over the socket if it is connected, else over HTTP.
  */
 
-const GONE = new Set(["NOT_FOUND", "DELETED", "FORBIDDEN"]);
 const DELETED = new Set(["NOT_FOUND", "DELETED"]);
-const BACKOFF_MS = { first: 2_000, last: 15_000 }; // between reservations while the server has too many uploads
 
 /**
  * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
@@ -136,8 +135,7 @@ export class Upload extends EventTarget {
     this.#changed();
     const release = await this.#acquireSlot(signal);
     try {
-      if (this.id === null) await this.#resumeUnfinished(signal);
-      if (this.id === null) await this.#reserve(signal);
+      if (this.id === null) await this.#findOrReserve(signal);
       if (!signal.aborted) await this.#sendFile(signal);
     } catch (error) {
       if (!signal.aborted) this.fail(asRoomcastError(error));
@@ -308,41 +306,17 @@ export class Upload extends EventTarget {
     return Promise.race([this.#host.acquireSlot(signal), aborted]);
   }
 
-  /**
-   * Adopt the unfinished upload of this file, if this browser has one and the server waits for the rest of it.
-   *
-   * @param {AbortSignal} signal
-   */
-  async #resumeUnfinished(signal) {
+  /** Adopt the unfinished upload of this file, or reserve one. @param {AbortSignal} signal */
+  async #findOrReserve(signal) {
     const file = /** @type {File} */ (this.file);
-    const id = this.#direct ? null : unfinishedUploadId(file, this.#type);
-    if (id === null || this.#host.isWatched(id)) return;
-    const state = await this.#host.request("GET", pathOf(id)).catch((error) => {
-      if (!GONE.has(asRoomcastError(error).code)) throw error;
-    });
-    if (signal.aborted) return;
-    if (state?.stage === "receiving") await this.#assignId(id);
-    else removeUnfinished(file, this.#type);
-  }
-
-  /** @param {AbortSignal} signal */
-  async #reserve(signal) {
-    const file = /** @type {File} */ (this.file);
-    const { name: filename, size } = file;
-    const body = { type: this.#type, direct: this.#direct, metadata: this.#metadata, files: [{ filename, size }] };
-    for (let delay = BACKOFF_MS.first; !signal.aborted; delay = Math.min(delay * 2, BACKOFF_MS.last)) {
-      try {
-        const { uploads } = await this.#host.request("POST", "api/uploads", body);
-        const { uploadId } = uploads[0];
-        this.#directTarget = this.#direct ? uploads[0] : null;
-        if (signal.aborted) return void this.#host.request("POST", `${pathOf(uploadId)}/cancel`).catch(() => {}); // not needed
-        if (!this.#direct) addUnfinished(file, this.#type, uploadId);
-        return await this.#assignId(uploadId);
-      } catch (error) {
-        if (asRoomcastError(error).code !== "TOO_MANY") throw error;
-        await delayed(delay, signal); // until other uploads of this viewer have ended
-      }
-    }
+    const unfinished = this.#direct ? null : await findUnfinished(this.#host, file, this.#type, signal);
+    if (unfinished !== null) return this.#assignId(unfinished);
+    const wanted = { file, type: this.#type, direct: this.#direct, metadata: this.#metadata };
+    const reserved = await reserve(this.#host, wanted, signal);
+    if (reserved === null) return;
+    if (this.#direct) this.#directTarget = reserved;
+    else addUnfinished(file, this.#type, reserved.uploadId);
+    await this.#assignId(reserved.uploadId);
   }
 
   /** @param {string} id */
@@ -493,14 +467,6 @@ export class Upload extends EventTarget {
   }
 }
 
-/** @param {number} milliseconds @param {AbortSignal} signal @returns {Promise<void>} */
-function delayed(milliseconds, signal) {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
-}
-
 /** Return whether bytes have arrived since `previous`. @param {Message} message @param {Message | null} previous */
 function isReceiving({ bytesReceived }, previous) {
   return previous !== null && (bytesReceived ?? 0) > (previous.bytesReceived ?? 0);
@@ -509,9 +475,4 @@ function isReceiving({ bytesReceived }, previous) {
 /** @param {unknown} error */
 function isLockStolen(error) {
   return error instanceof DOMException && error.name === "AbortError";
-}
-
-/** @param {string} id */
-function pathOf(id) {
-  return `api/uploads/${encodeURIComponent(id)}`;
 }

@@ -1,6 +1,6 @@
 import { connect } from "../client/connection.js";
 import { withTexts } from "../locale/create-locale.js";
-import { ENGLISH } from "../locale/en.js";
+import { en } from "../locale/en.js";
 import { loadLocale, loadedLocale } from "../locale/languages.js";
 import { hasDirection, languageOf, unwatchLanguage, watchLanguage } from "../locale/nearest-language.js";
 import { setHidden } from "../shared/dom.js";
@@ -25,7 +25,7 @@ export class ConnectedElement extends Base {
   /** @type {Roomcast | null} */ #assigned = null;
   /** @type {Partial<Locale>} */ #texts = {};
   /** The texts of the element's language; null while they are loaded. @type {Locale | null} */ #language = null;
-  #locale = ENGLISH;
+  #locale = en;
   #styled = false;
   #properties;
   #connections;
@@ -160,7 +160,7 @@ export class ConnectedElement extends Base {
   }
 
   #updateLocale() {
-    this.#locale = withTexts(this.#language ?? ENGLISH, this.#texts);
+    this.#locale = withTexts(this.#language ?? en, this.#texts);
     const frame = this.child("frame");
     frame.lang = this.#locale.language;
     this.#direct(frame);

@@ -1,6 +1,6 @@
 import { ConnectedElement } from "./connected-element.js";
 import { liveRegion } from "./live-region.js";
-import { loadResultView } from "./markup.js";
+import { UPLOAD_STYLES, loadResultView } from "./markup.js";
 import { Staleness } from "./staleness.js";
 
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
@@ -22,7 +22,7 @@ export class UploadElement extends ConnectedElement {
    * @param {SharedConnections} options.connections
    */
   constructor({ markup, properties, connections }) {
-    super({ markup, styles: ["elements/elements.css", "rows/row.css"], properties: ["results", ...properties], connections });
+    super({ markup, styles: UPLOAD_STYLES, properties: ["results", ...properties], connections });
     this.announce = liveRegion(this.child("announcer"), () => this.summary());
   }
 

@@ -17,7 +17,7 @@
  * @property {boolean} [openMode]
  */
 
-import { ENGLISH } from "../locale/en.js";
+import { en } from "../locale/en.js";
 import { mediaTypeOf } from "../shared/media-type.js";
 
 const TIMEOUT_MS = 5_000;
@@ -42,7 +42,7 @@ export async function fetchConfig({ url, token }) {
  * @param {File} file @param {Config} config @param {Template | undefined} template @param {Locale} [locale]
  * @returns {string | null}
  */
-export function rejectionReason(file, { maxUploadBytes }, template, locale = ENGLISH) {
+export function rejectionReason(file, { maxUploadBytes }, template, locale = en) {
   const limit = template?.maxBytes ?? maxUploadBytes;
   const isTooLarge = limit && file.size > limit;
   const tooLarge = () => locale.tooLarge(roundedUp(file.size), limit ?? 0);
@@ -73,7 +73,7 @@ export function neededMeasures(file, { maxDurationSeconds = Infinity, maxPixels 
  * @param {Measures} measures @param {Config} config @param {Locale} [locale]
  * @returns {string | null}
  */
-export function measuredReason({ seconds, pixels }, { maxDurationSeconds, maxPixels }, locale = ENGLISH) {
+export function measuredReason({ seconds, pixels }, { maxDurationSeconds, maxPixels }, locale = en) {
   if (seconds && maxDurationSeconds && seconds > maxDurationSeconds) return locale.tooLong(seconds, maxDurationSeconds);
   return pixels && maxPixels && pixels > maxPixels ? locale.tooManyPixels(pixels, maxPixels) : null;
 }

@@ -3,8 +3,8 @@ import { Formats } from "./format.js";
 export type Aggregate = import("../client/aggregate.js").Aggregate;
 export type Stage = import("../protocol/messages.js").Stage;
 export type Locale = import("./create-locale.js").Locale;
-export type Texts = typeof ENGLISH_TEXTS;
-export declare const ENGLISH_TEXTS: {
+export type Texts = typeof EN_TEXTS;
+export declare const EN_TEXTS: {
     /** The language's tag, for the `lang` attribute. */
     language: string;
     /** @type {"ltr" | "rtl"} */ direction: "ltr" | "rtl";
@@ -260,4 +260,4 @@ export declare const ENGLISH_TEXTS: {
     };
 };
 /** The texts of the elements in English. */
-export declare const ENGLISH: import("./create-locale.js").Locale;
+export declare const en: import("./create-locale.js").Locale;

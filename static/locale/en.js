@@ -6,7 +6,7 @@ import { Formats } from "./format.js";
 /** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
 /** @typedef {import("../protocol/messages.js").Stage} Stage */
 /** @typedef {import("./create-locale.js").Locale} Locale */
-/** @typedef {typeof ENGLISH_TEXTS} Texts   What every language has, but the texts that are composed of them. */
+/** @typedef {typeof EN_TEXTS} Texts   What every language has, but the texts that are composed of them. */
 
 const format = new Formats("en", { symbols: { second: "s", minute: "min", hour: "h" } });
 const { bytes, isolate } = format;
@@ -19,7 +19,7 @@ const otherFiles = format.plural({
 });
 const dropToSend = format.plural({ one: "Drop to send # file", other: "Drop to send # files" });
 
-export const ENGLISH_TEXTS = {
+export const EN_TEXTS = {
   /** The language's tag, for the `lang` attribute. */
   language: "en",
   /** @type {"ltr" | "rtl"} */ direction: "ltr",
@@ -407,4 +407,4 @@ export const ENGLISH_TEXTS = {
 };
 
 /** The texts of the elements in English. */
-export const ENGLISH = createLocale(ENGLISH_TEXTS);
+export const en = createLocale(EN_TEXTS);

@@ -1,6 +1,6 @@
 /** The languages of the elements and of the demo page. All but English are loaded when they are first needed. */
 
-import { ENGLISH } from "./en.js";
+import { en } from "./en.js";
 
 /** @typedef {import("./create-locale.js").Locale} Locale */
 
@@ -18,7 +18,7 @@ export const LANGUAGES = /** @type {const} */ ({
 
 /** @type {Record<Language, () => Promise<Locale>>} */
 const LOADERS = {
-  en: async () => ENGLISH,
+  en: async () => en,
   de: async () => (await import("./de.js")).de,
   es: async () => (await import("./es.js")).es,
   fr: async () => (await import("./fr.js")).fr,
@@ -27,7 +27,7 @@ const LOADERS = {
 };
 
 /** @type {Map<Language, Locale>} */
-const loaded = new Map([["en", ENGLISH]]);
+const loaded = new Map([["en", en]]);
 
 /** Return the first available language of some tags such as `de-AT`; English if there is none.
  * @param {readonly (string | null | undefined)[]} tags @returns {Language} */
@@ -43,7 +43,7 @@ export function loadedLocale(language) {
 
 /** Load the texts of a language; English if that fails. @param {Language} language @returns {Promise<Locale>} */
 export async function loadLocale(language) {
-  const locale = loaded.get(language) ?? (await LOADERS[language]().catch(() => ENGLISH));
+  const locale = loaded.get(language) ?? (await LOADERS[language]().catch(() => en));
   if (locale.language === language) loaded.set(language, locale);
   return locale;
 }

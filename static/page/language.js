@@ -1,6 +1,6 @@
 /** The language of the demo page: that of its URL, else the one that was chosen here before, else the browser's. */
 
-import { ENGLISH } from "../locale/en.js";
+import { en } from "../locale/en.js";
 import { LANGUAGES, loadLocale, matchLanguage } from "../locale/languages.js";
 import { setText } from "../shared/dom.js";
 import { tryStorage } from "../shared/storage.js";
@@ -12,7 +12,7 @@ const STORAGE_KEY = "roomcast.language";
 
 /** The page's texts. Events: `change` when they are in another language. */
 export class PageLanguage extends EventTarget {
-  locale = ENGLISH;
+  locale = en;
   #chooser;
 
   /** @param {HTMLSelectElement} chooser */

@@ -43,7 +43,7 @@ export const CARD_MARKUP = new Markup(`
         <span class="progress-facts"><span class="facts-line"></span></span>
       </p>
       <p class="attempt"></p>
-      <p class="problem" part="problem"></p>
+      <p class="problem" part="problem" dir="auto"></p>
     </div>
     <div class="actions">
       <button class="button" part="button" type="button" data-action="pause"></button>

@@ -5,7 +5,7 @@ import { acceptedText, measuredReason, neededMeasures, rejectionReason } from ".
 import { separateDuplicates } from "../../static/intake/duplicates.js";
 import { acceptedTypes } from "../../static/intake/file-sources.js";
 import { MAX_DEPTH, MAX_FILES, readInput, readTransfer, withPastedNames } from "../../static/intake/given-files.js";
-import { ENGLISH } from "../../static/locale/en.js";
+import { en } from "../../static/locale/en.js";
 import { iconOf } from "../../static/page/favicon.js";
 import { resultOf } from "../../static/page/page-title.js";
 
@@ -36,17 +36,17 @@ test("rejectionReason compares the size with the limit of the template, else wit
 });
 
 test("limits are rounded down to what people write", () => {
-  const texts = [999, 4096, 50_000, 1_239_999, 256 * 1024 ** 2, 2 ** 31, 5 * 1024 ** 4].map(ENGLISH.format.limit);
+  const texts = [999, 4096, 50_000, 1_239_999, 256 * 1024 ** 2, 2 ** 31, 5 * 1024 ** 4].map(en.format.limit);
   assert.deepEqual(texts, ["999 bytes", "4 kB", "50 kB", "1.23 MB", "256 MB", "2 GB", "5 TB"]);
 });
 
 test("acceptedText names the usual formats of what the template accepts", () => {
-  const text = (template) => acceptedText({ formats: FORMATS, maxUploadBytes: 2 ** 31 }, template, ENGLISH);
+  const text = (template) => acceptedText({ formats: FORMATS, maxUploadBytes: 2 ** 31 }, template, en);
   assert.equal(text(), "MP4, MOV, WebM, JPEG, PNG, WebP, MP3 and more · up to 2 GB each");
   assert.equal(text(AVATAR), "JPEG, PNG, WebP, HEIC and more · up to 500 bytes each");
   assert.equal(text({ kind: "video", maxBytes: 4096 }), "MP4, MOV, WebM, MKV, MP3, M4A and more · up to 4 kB each");
   assert.equal(text(DOCUMENT), "Any file of up to 50 bytes");
-  assert.equal(acceptedText({}, undefined, ENGLISH), "");
+  assert.equal(acceptedText({}, undefined, en), "");
 });
 
 test("media are measured only if they have enough bytes for the limits", () => {
@@ -155,7 +155,7 @@ test("withPastedNames renames a picture that was made when it was pasted, and no
   const now = new Date(2026, 10, 8, 9, 5, 3);
   const of = (name, age) => ({ file: new File(["x"], name, { lastModified: now.getTime() - age }), inFolder: false });
   const given = { files: [of("image.png", 5), of("image.png", 60_000), of("photo.png", 5)] };
-  const names = namesOf(withPastedNames(given, ENGLISH.intake.pastedPicture, now));
+  const names = namesOf(withPastedNames(given, en.intake.pastedPicture, now));
   assert.deepEqual(names, ["Pasted picture 2026-11-08 09.05.03.png", "image.png", "photo.png"]);
 });
 
@@ -167,9 +167,9 @@ test("acceptedTypes has the types and the suffixes of an accept attribute", () =
 // --- title and icon -------------------------------------------------------------------------------------------------
 
 test("resultOf says how many have failed, else how many are done, and nothing of cancelled ones", () => {
-  assert.deepEqual(resultOf({ completed: 3, failed: 0 }, ENGLISH), { outcome: "done", text: "✓ 3 done" });
-  assert.deepEqual(resultOf({ completed: 3, failed: 2 }, ENGLISH), { outcome: "failed", text: "2 failed" });
-  assert.equal(resultOf({ completed: 0, failed: 0 }, ENGLISH), null);
+  assert.deepEqual(resultOf({ completed: 3, failed: 0 }, en), { outcome: "done", text: "✓ 3 done" });
+  assert.deepEqual(resultOf({ completed: 3, failed: 2 }, en), { outcome: "failed", text: "2 failed" });
+  assert.equal(resultOf({ completed: 0, failed: 0 }, en), null);
 });
 
 test("each outcome has its own icon, which needs no request", () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ENGLISH } from "../../static/locale/en.js";
+import { en } from "../../static/locale/en.js";
 
-const { bytes, duration, eta, outputFacts, outputTitle, partialNote, progressFacts, received, resultNote, saved } = ENGLISH;
+const { bytes, duration, eta, outputFacts, outputTitle, partialNote, progressFacts, received, resultNote, saved } = en;
 
 const nothing = { speed: null, eta: null, queuePosition: null };
 const state = { stage: "compressing", ...nothing, bytesReceived: 9, bytesExpected: 9 };
@@ -23,33 +23,33 @@ test("received never shows more than the expected bytes", () => {
 
 test("a transfer is shown by its bytes, its speed and the remaining time, as far as they are known", () => {
   const transfer = { sent: 154_200_000, total: 197_000_000, percent: 78.3, bytesPerSecond: 3_140_000, secondsLeft: 13.6 };
-  assert.deepEqual(ENGLISH.transferFacts(transfer), ["154 of 197 MB", "3.1 MB/s", "about 15 s left"]);
+  assert.deepEqual(en.transferFacts(transfer), ["154 of 197 MB", "3.1 MB/s", "about 15 s left"]);
   const unknown = { ...transfer, total: null, percent: null, bytesPerSecond: 0, secondsLeft: null };
-  assert.deepEqual(ENGLISH.transferFacts(unknown), ["154 MB"]);
-  assert.deepEqual(ENGLISH.transferFacts({ ...unknown, sent: 0 }), []);
+  assert.deepEqual(en.transferFacts(unknown), ["154 MB"]);
+  assert.deepEqual(en.transferFacts({ ...unknown, sent: 0 }), []);
 });
 
 test("an interrupted transfer is shown by what is kept, and a missing rest by its size", () => {
   const transfer = { sent: 15_700_000, total: 83_200_000, percent: 18.9, bytesPerSecond: null, secondsLeft: null };
-  assert.deepEqual(ENGLISH.interruptionFacts(transfer, 7.2), ["15.7 of 83.2 MB kept", "trying again in 8 s"]);
-  assert.deepEqual(ENGLISH.interruptionFacts({ ...transfer, sent: 0 }, null), []);
+  assert.deepEqual(en.interruptionFacts(transfer, 7.2), ["15.7 of 83.2 MB kept", "trying again in 8 s"]);
+  assert.deepEqual(en.interruptionFacts({ ...transfer, sent: 0 }, null), []);
   assert.equal(
-    ENGLISH.restMissing("mid.mp4", { ...transfer, sent: 77_900_000, percent: 93.6 }),
+    en.restMissing("mid.mp4", { ...transfer, sent: 77_900_000, percent: 93.6 }),
     "93% has arrived. Choose mid.mp4 again to send the last 5.30 MB.",
   );
-  assert.match(ENGLISH.restMissing("mid.mp4", { ...transfer, sent: 0 }), /does not have the complete file/);
+  assert.match(en.restMissing("mid.mp4", { ...transfer, sent: 0 }), /does not have the complete file/);
 });
 
 test("rowSummary names what the rows do, and nothing that no row does", () => {
   const none = { sending: 0, compressing: 0, storing: 0, needsAction: 0, waiting: 0, done: 0, failed: 0, cancelled: 0 };
-  assert.equal(ENGLISH.rowSummary({ counts: none }), "");
-  assert.equal(ENGLISH.rowSummary({ counts: { ...none, compressing: 1, done: 4 } }), "1 compressing, 4 done");
-  assert.equal(ENGLISH.rowSummary({ counts: { ...none, needsAction: 1, cancelled: 2 } }), "1 needs its file, 2 cancelled");
+  assert.equal(en.rowSummary({ counts: none }), "");
+  assert.equal(en.rowSummary({ counts: { ...none, compressing: 1, done: 4 } }), "1 compressing, 4 done");
+  assert.equal(en.rowSummary({ counts: { ...none, needsAction: 1, cancelled: 2 } }), "1 needs its file, 2 cancelled");
 });
 
 test("an error says what helps, where that is known", () => {
-  assert.match(ENGLISH.failure({ code: "UNREADABLE_MEDIA", message: "It is broken." }), /^It is broken\. It may be damaged/);
-  assert.equal(ENGLISH.failure({ code: "FORBIDDEN", message: "No." }), "No.");
+  assert.match(en.failure({ code: "UNREADABLE_MEDIA", message: "It is broken." }), /^It is broken\. It may be damaged/);
+  assert.equal(en.failure({ code: "FORBIDDEN", message: "No." }), "No.");
 });
 
 test("eta rounds more, the longer the time is", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ENGLISH } from "../../static/locale/en.js";
+import { en } from "../../static/locale/en.js";
 import { loadLocale } from "../../static/locale/languages.js";
 import { embedCode } from "../../static/results/embed-code.js";
 import { originalMeasures, outputMeasures } from "../../static/results/measures.js";
@@ -12,19 +12,19 @@ const poster = { kind: "poster", key: "upload_1/poster.jpg", mime: "image/jpeg" 
 
 test("a video is described by its height, its frames per second and its codec", () => {
   const original = { width: 1920, height: 1080, duration: 8, codec: "hevc", fps: 29.97, audioCodec: "aac", mime: "video/mp4" };
-  assert.deepEqual(originalMeasures(original, "video", ENGLISH), ["1080p", "30 fps", "H.265"]);
-  assert.deepEqual(originalMeasures({ ...original, width: 1080, height: 1920 }, "video", ENGLISH)[0], "1080p");
-  assert.deepEqual(originalMeasures({ ...original, width: 654, height: 344, fps: null }, "video", ENGLISH), ["654 × 344", "H.265"]);
-  assert.deepEqual(outputMeasures(video, ENGLISH), ["1080p", "H.264"]);
+  assert.deepEqual(originalMeasures(original, "video", en), ["1080p", "30 fps", "H.265"]);
+  assert.deepEqual(originalMeasures({ ...original, width: 1080, height: 1920 }, "video", en)[0], "1080p");
+  assert.deepEqual(originalMeasures({ ...original, width: 654, height: 344, fps: null }, "video", en), ["654 × 344", "H.265"]);
+  assert.deepEqual(outputMeasures(video, en), ["1080p", "H.264"]);
 });
 
 test("sounds, pictures and files are described by what is known of them", () => {
   const sound = { duration: 63, audioCodec: "pcm_s16le", codec: null, mime: "audio/wav" };
-  assert.deepEqual(originalMeasures(sound, "audio", ENGLISH), ["1:03", "PCM"]);
-  assert.deepEqual(outputMeasures({ kind: "audio", duration: 63, codec: "opus" }, ENGLISH), ["1:03", "Opus"]);
-  assert.deepEqual(originalMeasures({ width: 640, height: 480, mime: "image/png" }, "image", ENGLISH), ["640 × 480", "PNG"]);
-  assert.deepEqual(originalMeasures({ size: 9 }, "video", ENGLISH), []);
-  assert.deepEqual(outputMeasures({ kind: "video", codec: "weird" }, ENGLISH), ["WEIRD"]);
+  assert.deepEqual(originalMeasures(sound, "audio", en), ["1:03", "PCM"]);
+  assert.deepEqual(outputMeasures({ kind: "audio", duration: 63, codec: "opus" }, en), ["1:03", "Opus"]);
+  assert.deepEqual(originalMeasures({ width: 640, height: 480, mime: "image/png" }, "image", en), ["640 × 480", "PNG"]);
+  assert.deepEqual(originalMeasures({ size: 9 }, "video", en), []);
+  assert.deepEqual(outputMeasures({ kind: "video", codec: "weird" }, en), ["WEIRD"]);
 });
 
 test("measures are read from left to right in Arabic, too", async () => {

@@ -28,6 +28,13 @@ def modules(folder: str) -> list[Path]:
     return sorted((STATIC / folder).glob("*.js"))
 
 
+def texts(*suffixes: str) -> dict[str, str]:
+    """The files of a suffix below `static/` that are ours, by their paths."""
+    paths = [path.relative_to(STATIC) for suffix in suffixes for path in STATIC.rglob(f"*{suffix}")]
+    ours = [path for path in paths if path.parts[0] not in ("node_modules", "dist")]
+    return {path.as_posix(): (STATIC / path).read_text() for path in ours}
+
+
 def imports(path: Path) -> set[Path]:
     """The modules that a module or a type declaration refers to, types included."""
     examples_removed = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
@@ -40,9 +47,9 @@ def test_in_node(tests: str) -> None:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    ran = subprocess.run(
-        [node, Path(__file__).with_name(tests)], capture_output=True, text=True, timeout=60, check=False
-    )
+    deadline = ROOT / "tests" / "node" / "deadline.mjs"
+    command: list[str | Path] = [node, "--import", deadline, Path(__file__).with_name(tests)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE), ran.stdout
 
@@ -67,9 +74,13 @@ def test_cdn_copy_of_library_is_the_installed_one(package: str, script: str) -> 
 
 
 def test_every_module_is_in_a_layer() -> None:
-    outside = ("node_modules", "dist")
-    paths = [path.relative_to(STATIC) for path in STATIC.rglob("*.js")]
-    assert {path.parent.as_posix() for path in paths if path.parts[0] not in outside} == {*LAYERS, "."} - {""}
+    assert {Path(path).parent.as_posix() for path in texts(".js")} == {*LAYERS, "."} - {""}
+
+
+def test_no_script_or_style_sheet_outgrows_one_subject() -> None:
+    lengths = {path: len(text.splitlines()) for path, text in texts(".js", ".css").items()}
+    assert lengths
+    assert {path: length for path, length in lengths.items() if length > 500} == {}
 
 
 @pytest.mark.parametrize("folder", LAYERS)

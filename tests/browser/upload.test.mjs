@@ -6,7 +6,7 @@ import { TransferMeter } from "../../static/sending/transfer-meter.js";
 import { Upload } from "../../static/client/upload.js";
 import { outcomeOf, viewOf } from "../../static/elements/upload-view-model.js";
 import { Http } from "../../static/protocol/http.js";
-import { ENGLISH } from "../../static/locale/en.js";
+import { en } from "../../static/locale/en.js";
 import { RoomcastError } from "../../static/roomcast.js";
 
 const ID = "upload_1";
@@ -93,7 +93,7 @@ test("each event of the application is dispatched once, and a deleted upload is 
   assert.equal(upload.state.event, undefined);
   upload.receive(message(4, { status: "error", stage: "deleted", error: { code: "DELETED", message: "It was deleted." } }));
   assert.equal(outcomeOf(upload), "deleted");
-  const { tone, title, problem } = viewOf(upload, ENGLISH);
+  const { tone, title, problem } = viewOf(upload, en);
   assert.deepEqual([tone, title, problem], ["cancelled", "Deleted", ""]);
 });
 
@@ -323,7 +323,7 @@ test("a refusal that may pass is tried again, one that will not is an error", as
 });
 
 test("a row says what holds an upload up, and what a person can do", () => {
-  const view = (more) => viewOf({ ...watched().upload, transfer: null, retryAt: null, ...more }, ENGLISH);
+  const view = (more) => viewOf({ ...watched().upload, transfer: null, retryAt: null, ...more }, en);
   const transfer = { sent: 77_900_000, total: 83_200_000, percent: 93.6, bytesPerSecond: null, secondsLeft: null };
   const interrupted = view({ sending: "interrupted", transfer, retryAt: Date.now() + 7_500 });
   assert.deepEqual([interrupted.tone, interrupted.title], ["waiting", "Waiting for the connection"]);
@@ -347,10 +347,10 @@ test("a row says what holds an upload up, and what a person can do", () => {
 });
 
 test("an attempt that a person has started is no second attempt of the server", () => {
-  const attempt = (more) => viewOf({ ...watched().upload, transfer: null, state: message(3, { attempt: 2, message: "Again.", ...more }) }, ENGLISH).attempt;
+  const attempt = (more) => viewOf({ ...watched().upload, transfer: null, state: message(3, { attempt: 2, message: "Again.", ...more }) }, en).attempt;
   assert.equal(attempt({}), "Attempt 2. Again.");
   assert.equal(attempt({ retried: true }), "Started again");
-  const announced = (more) => ENGLISH.announcement("film.mp4", message(3, { attempt: 2, ...more }));
+  const announced = (more) => en.announcement("film.mp4", message(3, { attempt: 2, ...more }));
   assert.equal(announced({}), "film.mp4: attempt 2, waiting for a worker.");
   assert.equal(announced({ retried: true }), "film.mp4: started again, waiting for a worker.");
   assert.equal(announced({ retried: true, stage: "receiving" }), "film.mp4: started again.");

@@ -197,6 +197,13 @@ def test_second_ctrl_c_ends_a_process_at_once(tmp_path: Path) -> None:
     assert events(server)[-1] == "stopped_at_once"
 
 
+def test_closed_terminal_stops_a_process_in_good_order(tmp_path: Path) -> None:
+    server = RunningServer(tmp_path / "data").start()
+    server.process.send_signal(signal.SIGHUP)
+    assert server._end(None, 20.0).code == 0
+    assert events(server)[-2:] == ["stopping", "stopped"]
+
+
 def test_wrong_settings_in_a_terminal_are_sentences(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path / "data", PORT="eighty", JWT_SECRET="hush")
     assert terminal.end() == 2

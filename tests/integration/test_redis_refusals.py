@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
+from roomcast.dispatch.taskiq_streams import TaskiqDispatch
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.logs.outages import availability
 from roomcast.runtime.redis_connection import connect
@@ -16,6 +17,8 @@ from roomcast.runtime.redis_lua import RedisRefused
 from structlog.testing import capture_logs
 
 from tests.support import warm
+from tests.support.harness import eventually
+from tests.support.recording_handler import RecordingHandler
 from tests.support.redis_server import RunningRedis
 from tests.support.start_failures import start_failures
 
@@ -74,6 +77,31 @@ async def test_redis_that_refuses_writes_is_reported_and_prevents_no_start(
     assert [(line["event"], line["reason"]) for line in logs] == [("redis_writes_unavailable", reason)]
     await ledger.check_writable()
     await ledger.close()
+
+
+async def test_worker_of_a_redis_that_refuses_writes_says_so_once_and_works_when_it_does_not(
+    redis: RunningRedis, admin: Redis
+) -> None:
+    availability.cache_clear()
+    break_it, mend_it, reason = FULL
+    await run(admin, break_it)
+    handled = RecordingHandler()
+    async with TaskiqDispatch.open(url(redis, ":secret"), name="films") as dispatch:
+        try:
+            with capture_logs() as logs:
+                async with dispatch.workers(handled, 1):
+                    await eventually(
+                        lambda: [line for line in logs if line["event"] == "redis_writes_unavailable"], what="the line"
+                    )
+                    attempts = dispatch._broker.heartbeat.last_at
+                    await eventually(lambda: dispatch._broker.heartbeat.last_at > attempts, what="that it tries again")
+                    await run(admin, mend_it)
+                    await dispatch.wake("upload_1", 0)
+                    await handled.called_with("upload_1")
+        finally:
+            await run(admin, mend_it)
+    assert [line["reason"] for line in logs if line["event"] == "redis_writes_unavailable"] == [reason]
+    assert "dispatch_interrupted" not in {line["event"] for line in logs}
 
 
 @pytest.mark.parametrize(

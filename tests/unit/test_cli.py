@@ -267,6 +267,28 @@ def test_status_fits_the_terminal_and_loses_nothing_on_a_narrow_one(width: int) 
         assert {line.index("3 min") for line in lines if "3 min" in line} == {lines[0].rindex("AGE")}
 
 
+def test_control_characters_of_a_name_or_an_error_move_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    name, why = "a\tb\nc\x1b[31m\u202etxt.mp4", "bad\n\x1b[2Jthing"
+    failed: Any = {**listed(name, error={"code": "X", "message": why, "retryable": False}), "status": "error"}
+    for columns in (40, 200):
+        assert all(line.isprintable() for line in status_lines([failed], columns, NOW))
+    commands._show_states([failed], as_json=False)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.split("\t")[1] == r"a\tb\nc\x1b[31m\u202etxt.mp4"
+    assert line.endswith(r"X: bad\n\x1b[2Jthing")
+    with LineDisplay() as display:
+        display.problem(name, ClientError("X", why))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "\x1b" not in line
+
+
+def test_list_without_uploads_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    commands._show_states([], as_json=False)
+    assert capsys.readouterr() == ("", "There are no uploads.\n")
+    commands._show_states([], as_json=True)
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (7300, "2 h"), (200_000, "2 d")],

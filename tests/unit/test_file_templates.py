@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,42 @@ def test_file_template_without_a_limit_or_with_media_settings_is_refused(
     path.write_text(f'[templates.x]\nkind = "file"\n{more}\n')
     with pytest.raises(TemplateFileError, match=reason):
         load_templates(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ("[templates.x]\ncrf = 'low'", "crf: it must be a whole number (at line 2)."),
+        ("[templates.x]\ncfr = 20", "cfr: there is no such key; the nearest one is crf (at line 2)."),
+        ("[templates.x]\nnonsense = 20", "nonsense: there is no such key (at line 2)."),
+        ("[templates.x]\nimage_sides = 'all'", "image_sides: it must be a "),
+        ("[templates.x]\nimage_sides = [1]", "image_sides.0: it must be greater than or equal to 16 (at line 2)"),
+        ("[templates.x]\nkind = 'audio'", "kind: it must be "),
+        ("[templates.'a b']", "name: it must have 1 to 64 letters, digits, hyphens and underscores (at line 1)."),
+    ],
+)
+def test_mistake_in_a_template_is_a_sentence_with_its_line(tmp_path: Path, table: str, reason: str) -> None:
+    path = tmp_path / "templates.toml"
+    path.write_text(table)
+    with pytest.raises(TemplateFileError) as wrong:
+        load_templates(path)
+    text = str(wrong.value)
+    assert text.partition("]: ")[2].startswith(reason)
+    assert not re.search(r"Input|String|pattern|permitted", text)
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "Is a directory."), (b"\xe4", "it is not UTF-8.")])
+def test_template_file_that_cannot_be_read_is_named_with_the_reason(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "templates.toml"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(TemplateFileError) as wrong:
+        load_templates(path)
+    assert str(wrong.value) == f"The template file {path} cannot be read: {reason}"
 
 
 def test_built_in_template_can_be_replaced_by_a_file_template(tmp_path: Path) -> None:

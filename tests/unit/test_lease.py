@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from roomcast.errors import LeaseLost, StorageError
+from roomcast.ledger import lease as lease_module
 from roomcast.ledger.contract import Claim, Lease, Renewal
 from roomcast.ledger.lease import StopReason, append_final, run_under_lease
 from roomcast.ledger.sqlite.ledger import SqliteLedger
@@ -19,14 +21,34 @@ from roomcast.uploads.transitions import cancelled
 from structlog.testing import capture_logs
 
 SOURCE = Source("key", 100, "video", "mov", "video/mp4", "0" * 32, "0" * 64)
-SECONDS = 0.4
+SECONDS = 60.0
+"""Longer than anything here takes on a busy machine: a lease expires when `Elapsed` says so."""
+
+
+class Elapsed:
+    """The monotonic clock of this process and of the leases, which a test sets forward."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self.skipped = 0.0
+
+    def __call__(self) -> float:
+        return self._monotonic() + self.skipped
+
+
+@pytest.fixture(autouse=True)
+def elapsed(monkeypatch: pytest.MonkeyPatch) -> Elapsed:
+    clock = Elapsed(time.monotonic)
+    monkeypatch.setattr(lease_module, "time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(lease_module, "RENEW_SECONDS", 0.01)
+    return clock
 
 
 class FlakyLedger(SqliteLedger):
     """A ledger that fails to renew on command, and counts the calls."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path, lease_clock: Callable[[], float]) -> None:
+        super().__init__(path, lease_clock=lease_clock)
         self.out_of_reach = False
         self.renewed = asyncio.Condition()
         self.renewals = 0
@@ -47,8 +69,8 @@ class FlakyLedger(SqliteLedger):
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[FlakyLedger]:
-    opened = FlakyLedger(tmp_path / "ledger.sqlite3")
+async def ledger(tmp_path: Path, elapsed: Elapsed) -> AsyncIterator[FlakyLedger]:
+    opened = FlakyLedger(tmp_path / "ledger.sqlite3", elapsed)
     yield opened
     await opened.close()
 
@@ -97,7 +119,14 @@ async def test_a_requested_cancel_stops_the_work(ledger: FlakyLedger) -> None:
     assert await run_under_lease(ledger, claim.lease, forever(), seconds=SECONDS) is StopReason.CANCEL_REQUESTED
 
 
-async def test_the_lease_is_renewed_while_the_work_is_being_stopped(ledger: FlakyLedger) -> None:
+async def renewed_twice(ledger: FlakyLedger) -> None:
+    """Wait for a renewal that began after this call: one may be under way."""
+    before = ledger.renewals
+    async with ledger.renewed:
+        await ledger.renewed.wait_for(lambda: ledger.renewals >= before + 2)
+
+
+async def test_the_lease_is_renewed_while_the_work_is_being_stopped(ledger: FlakyLedger, elapsed: Elapsed) -> None:
     claim = await claimed(ledger)
     await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
 
@@ -105,9 +134,9 @@ async def test_the_lease_is_renewed_while_the_work_is_being_stopped(ledger: Flak
         try:
             await forever()
         finally:
-            before = ledger.renewals
-            async with ledger.renewed:
-                await ledger.renewed.wait_for(lambda: ledger.renewals > before + 6)
+            for _ in range(3):
+                await renewed_twice(ledger)
+                elapsed.skipped += SECONDS / 2
 
     assert await run_under_lease(ledger, claim.lease, slow_to_stop(), seconds=SECONDS) is StopReason.CANCEL_REQUESTED
     assert await ledger.expire_leases(reserved_seconds=1e12) == []
@@ -133,19 +162,22 @@ async def test_a_shutdown_stops_the_work_unless_it_is_committed(ledger: FlakyLed
     assert finished == "done"
 
 
-async def test_an_unreachable_ledger_stops_the_work_before_the_lease_expires(ledger: FlakyLedger) -> None:
+async def test_an_unreachable_ledger_stops_the_work_before_the_lease_expires(
+    ledger: FlakyLedger, elapsed: Elapsed
+) -> None:
     claim = await claimed(ledger)
-    lease = (await ledger.renew(claim.lease, seconds=2.0)).lease
-    ledger.out_of_reach = True
     stopped_with_time_left: list[bool] = []
 
     async def work() -> None:
+        await renewed_twice(ledger)
+        ledger.out_of_reach = True
+        elapsed.skipped += 0.75 * SECONDS
         try:
             await forever()
         finally:
             stopped_with_time_left.append(await ledger.expire_leases(reserved_seconds=1e12) == [])
 
-    assert await run_under_lease(ledger, lease, work(), seconds=2.0) is StopReason.LEASE_LOST
+    assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS) is StopReason.LEASE_LOST
     assert stopped_with_time_left == [True]
 
 
@@ -173,25 +205,25 @@ async def test_cancelling_the_caller_stops_the_work(ledger: FlakyLedger) -> None
 
 
 async def test_a_frozen_process_keeps_its_leases(tmp_path: Path) -> None:
-    monotonic, unix = [0.0], [1_000_000.0]
+    seconds, monotonic, unix = 0.4, [0.0], [1_000_000.0]
     clock = RunningClock(0.1, lambda: monotonic[0])
     ledger = SqliteLedger(tmp_path / "frozen.sqlite3", clock=lambda: unix[0], lease_clock=clock)
     arriving = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
     await ledger.create([arriving])
-    leases = [(await ledger.claim(arriving.id, holder="web", seconds=SECONDS)).lease]
+    leases = [(await ledger.claim(arriving.id, holder="web", seconds=seconds)).lease]
     waiting = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
     await ledger.create([waiting])
     await ledger.append(waiting.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
-    claim = await ledger.claim_next(holder="w", seconds=SECONDS)
+    claim = await ledger.claim_next(holder="w", seconds=seconds)
     assert claim is not None
     leases.append(claim.lease)
     for step in (900.0, -3600.0):
         unix[0] += step
         monotonic[0] += 900.0
         assert await ledger.expire_leases(reserved_seconds=1e12) == []
-        leases = [(await ledger.renew(lease, seconds=SECONDS)).lease for lease in leases]
+        leases = [(await ledger.renew(lease, seconds=seconds)).lease for lease in leases]
     (leased,) = (await ledger.stats(since=0, failures=0)).leased
-    assert leased.expires_at == pytest.approx(unix[0] + SECONDS), "people read the time of day"
+    assert leased.expires_at == pytest.approx(unix[0] + seconds), "people read the time of day"
     for _ in range(5):  # nobody renews them any more
         monotonic[0] += 0.1
         expired = await ledger.expire_leases(reserved_seconds=1e12)
@@ -202,14 +234,12 @@ async def test_a_frozen_process_keeps_its_leases(tmp_path: Path) -> None:
 async def test_work_in_a_process_that_was_frozen_goes_on_if_the_ledger_renews_its_lease(
     ledger: FlakyLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim, frozen = await claimed(ledger), [0.0]
-    monotonic = time.monotonic
-    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + frozen[0])
+    claim, frozen = await claimed(ledger), Elapsed(time.monotonic)
+    monkeypatch.setattr(lease_module, "time", SimpleNamespace(monotonic=frozen))  # the leases' clock has not moved
 
     async def work() -> str:
-        frozen[0] += 900.0
-        async with ledger.renewed:
-            await ledger.renewed.wait_for(lambda: ledger.renewals > 1)
+        frozen.skipped += 15 * SECONDS
+        await renewed_twice(ledger)
         return "done"
 
     assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS) == "done"
@@ -232,8 +262,8 @@ class SilentLedger(FlakyLedger):
 
 
 @pytest.fixture
-async def silent(tmp_path: Path) -> AsyncIterator[SilentLedger]:
-    opened = SilentLedger(tmp_path / "silent.sqlite3")
+async def silent(tmp_path: Path, elapsed: Elapsed) -> AsyncIterator[SilentLedger]:
+    opened = SilentLedger(tmp_path / "silent.sqlite3", elapsed)
     yield opened
     await opened.close()
 
@@ -283,8 +313,7 @@ async def test_renewal_that_fails_in_an_unknown_way_is_repeated(
     ledger: FlakyLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim, failed = await claimed(ledger), asyncio.Event()
-    await ledger.renew(claim.lease, seconds=60)
-    ledger.renewals, renew = 0, ledger.renew
+    renew = ledger.renew
 
     async def fail_once(lease: Lease, *, seconds: float) -> Renewal:
         if not failed.is_set():
@@ -301,5 +330,5 @@ async def test_renewal_that_fails_in_an_unknown_way_is_repeated(
         return "done"
 
     with capture_logs() as logs:
-        assert await run_under_lease(ledger, claim.lease, work(), seconds=10 * SECONDS) == "done"
+        assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS) == "done"
     assert [line["event"] for line in logs] == ["lease_not_renewed"]

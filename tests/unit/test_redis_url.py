@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from roomcast.errors import RoomcastError
+from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_url import SentinelAddress, check_redis_url, is_sentinel_url, parse_sentinel_url
 
 
@@ -68,3 +70,12 @@ def test_other_urls_are_not_those_of_sentinels(url: str) -> None:
 def test_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"^(The|A) .*\.$"):
         check_redis_url(url)
+
+
+@pytest.mark.parametrize("query", ["films=1", "socket_timeout=soon&password=hush"])
+async def test_option_that_the_client_does_not_accept_is_a_sentence_without_its_value(query: str) -> None:
+    with pytest.raises(RoomcastError) as refused:
+        connect(f"redis://127.0.0.1/0?{query}")
+    names = {"films=1": "films"}.get(query, "socket_timeout, password")
+    reason = "REDIS_URL has options after the question mark that redis-py does not accept: "
+    assert refused.value.message == f"{reason}{names}."

@@ -37,6 +37,9 @@ from roomcast.settings.variables.unknown import unknown_variables
         ("JWT_SECRET", "hush", "JWT_SECRET: A secret of 4 bytes can be guessed; HS256 needs 32 or more. `openssl rand"),
         ("JWT_PUBLIC_KEY", "hush", "JWT_PUBLIC_KEY: This is not a public key in PEM format"),
         ("REDIS_URL", "http://:hush@redis", "REDIS_URL: The URL must begin with redis://"),
+        ("REDIS_URL", "redis://:hush@redis/films", "REDIS_URL: The path of the URL is the number of a database, as in"),
+        ("REDIS_URL", "redis://:hush@redis/-1", "REDIS_URL: The path of the URL is the number of a database, as in"),
+        ("REDIS_URL", "redis://:hush@a..b", "REDIS_URL: The host and the port in the URL cannot be read."),
         ("ROOMCAST_SOCKETIO_ADMIN", "hush", "ROOMCAST_SOCKETIO_ADMIN: Write a user name, a colon and a password"),
         ("SQS_PROGRESS_QUEUE_NAME", "films", "SQS_PROGRESS_QUEUE_NAME: 'films' is not allowed. It must be a name of"),
         ("ROOMCAST_SANDBOX", "strict", "ROOMCAST_SANDBOX: 'strict' is not allowed. It must be auto or required."),
@@ -76,6 +79,11 @@ KNOWN = {setting.variable for setting in all_settings()}
         ("ROOMCAST_DATA_DIR", "There is no such setting. Did you mean ROOMCAST_DATA?"),
         ("ROOMCAST_XYZZY", "There is no such setting. docs/settings.md lists all of them."),
         ("JWT_SECERT", "There is no such setting. Did you mean JWT_SECRET?"),
+        ("REDIS_ULR", "There is no such setting. Did you mean REDIS_URL?"),
+        ("S3_BUKET", "There is no such setting. Did you mean S3_BUCKET?"),
+        ("ROOMCAST_max_files", "There is no such setting. Did you mean ROOMCAST_MAX_FILES?"),
+        ("roomcast_data", "There is no such setting. Did you mean ROOMCAST_DATA?"),
+        ("jwt_secret", "There is no such setting. Did you mean JWT_SECRET?"),
         ("FFMPEG_PTH", "There is no such setting. Did you mean FFMPEG_PATH?"),
     ],
 )
@@ -84,7 +92,17 @@ def test_unknown_variable_is_reported_with_the_nearest_setting(variable: str, ad
 
 
 def test_variables_of_other_programs_and_of_the_command_line_are_no_mistakes() -> None:
-    others = ["JWT_EXPIRY_DAYS", "JWT_ALGORITHM", "FFMPEG_OPTIONS", "PORTAL", "HOSTNAME", "REDIS_HOST", "AWS_REGION"]
+    others = [
+        "JWT_EXPIRY_DAYS",
+        "JWT_ALGORITHM",
+        "FFMPEG_OPTIONS",
+        "PORTAL",
+        "HOSTNAME",
+        "REDIS_HOST",
+        "REDIS_PORT",
+        "REDIS_PASSWORD",
+    ]
+    others += ["S3_ENDPOINT", "S3_KEY", "AWS_REGION", "port", "host"]
     ours = ["ROOMCAST_URL", "ROOMCAST_TOKEN", "ROOMCAST_LISTEN_FD", "ROOMCAST_PARENT_PIPE_FD", *KNOWN]
     assert list(unknown_variables(dict.fromkeys([*others, *ours], "1"), KNOWN)) == []
     both = {"JWT_SECRET": "1", "JWT_SECRETS": "1"}

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 from roomcast.errors import DiskFull, RoomcastError
-from roomcast.runtime.process import listen_errors
+from roomcast.runtime.process import bind_port, listen_errors
 from roomcast.services import program
 from roomcast.settings.settings import Settings
 
@@ -69,6 +69,16 @@ def test_error_at_start_is_one_sentence(
     (line,) = start_failures(capsys.readouterr().err)
     assert line.startswith(sentence.format(data=tmp_path))
     assert line.endswith(".")
+
+
+def test_host_that_no_host_can_have_is_one_sentence() -> None:
+    for host in ("films..example", f"{'f' * 64}.example"):
+        with pytest.raises(RoomcastError) as raised:
+            bind_port(host, 0)
+        assert (
+            raised.value.message
+            == f"The host {host} is not the name of a host. Set HOST to an address of this machine."
+        )
 
 
 @pytest.mark.parametrize(

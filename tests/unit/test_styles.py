@@ -77,7 +77,7 @@ def test_lines_and_fills_have_enough_contrast(drawn: str, grounds: list[str], sc
     [
         ("page/progress-demo.css", 'input[type="password"]'),
         ("page/progress-demo.css", ".drop"),
-        ("rows/row.css", ".bar.slim"),
+        ("rows/bar.css", ".bar.slim"),
         ("intake/upload-drop.css", "#zone"),
     ],
 )

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from prometheus_client import CollectorRegistry, make_wsgi_app, start_http_server
+from roomcast.ledger.administration import pause_warnings
 from roomcast.ledger.contract import Ledger
-from roomcast.runtime.process import listen_errors
+from roomcast.runtime.process import listen_errors, process_name
 from roomcast.runtime.tasks import Heartbeats, run_check
 
 _ANSWER_SECONDS = 5.0
@@ -19,12 +20,20 @@ _ANSWER_SECONDS = 5.0
 
 
 class WorkerReadiness:
-    """Whether a worker process can work: its event loop, its background loops and the ledger."""
+    """Whether a worker process can work: its event loop, its background loops and the ledger.
+
+    `warnings`, after `checks`, are sentences about what an operator should know although the process works.
+    """
 
     def __init__(self, ledger: Ledger, heartbeats: Heartbeats, stopping: Callable[[], bool]) -> None:
         self._ledger = ledger
         self._heartbeats = heartbeats
         self._stopping = stopping
+        self._pauses: list[str] = []
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self._heartbeats.failing(), *self._pauses]
 
     async def checks(self) -> dict[str, str]:
         """Return the result of each check: `ok`, or a sentence that says what is wrong."""
@@ -36,6 +45,7 @@ class WorkerReadiness:
 
     async def _check_ledger(self) -> str:
         await self._ledger.check_writable()
+        self._pauses = pause_warnings(await self._ledger.administration.pauses(), process_name())
         return "ok"
 
 
@@ -60,7 +70,8 @@ def operations_port(host: str, port: int | None, registry: CollectorRegistry, re
         ok = all(result == "ok" for result in checks.values())
         status = "200 OK" if ok else "503 Service Unavailable"
         start_response(status, [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
-        return [json.dumps({"ok": ok, "checks": checks}).encode()]
+        warnings = {"warnings": ready.warnings} if ready.warnings else {}
+        return [json.dumps({"ok": ok, "checks": checks, **warnings}).encode()]
 
     with listen_errors(host, port, variable="ROOMCAST_METRICS_PORT"):
         server, thread = start_http_server(port, host, registry)

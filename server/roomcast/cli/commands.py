@@ -442,6 +442,8 @@ def _show_states(states: list[Message], as_json: bool) -> None:
     if as_json:
         for state in states:
             print_json(state)
+    elif not states:
+        print_error("There are no uploads.")
     elif sys.stdout.isatty():
         for line in status_lines(states, shutil.get_terminal_size().columns, now):
             print_line(line)

@@ -24,6 +24,7 @@ from roomcast.client.client import is_terminal
 from roomcast.client.errors import ClientError
 from roomcast.client.transfer_rate import TransferRate
 from roomcast.errors import Code
+from roomcast.runtime.logs.terminal import printable
 from roomcast.uploads.lifecycle import Stage
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -198,10 +199,12 @@ class BarDisplay(LineDisplay):
         super().problem(name, error)
 
     def note(self, text: str) -> None:
-        self._console.print(Text(text))
+        self._console.print(Text(printable(text)))
 
     def _add(self, name: str) -> TaskID:
-        return self._progress.add_task(escape(shortened(name, _MAX_NAME_LENGTH)), total=100, stage="", detail="")
+        return self._progress.add_task(
+            escape(shortened(printable(name), _MAX_NAME_LENGTH)), total=100, stage="", detail=""
+        )
 
     def _end(self, name: str, stage: str, detail: str) -> None:
         self._ended += 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from roomcast.cli import formatting
 from roomcast.client.errors import error_from_message
+from roomcast.runtime.logs.terminal import printable
 from roomcast.uploads.lifecycle import Status
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -30,7 +31,8 @@ def cells(state: Message, now: float) -> tuple[str, str, str, str, str, str]:
     elif state["status"] == Status.COMPLETED:
         more = formatting.result(state)
     percent = f"{state['progress']:.0f}"
-    return state["uploadId"], state["filename"], formatting.stage(state), percent, age(state, now), more
+    stage = printable(formatting.stage(state))
+    return printable(state["uploadId"]), printable(state["filename"]), stage, percent, age(state, now), printable(more)
 
 
 def age(state: Message, now: float) -> str:

@@ -26,6 +26,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from roomcast.client.answers import field, list_field, parsed, upload_message
 from roomcast.client.errors import LOCAL_FILE, NETWORK, ClientError, error_from_message
 from roomcast.client.http import SILENCE_SECONDS, HttpConnection
 from roomcast.client.links import status_with_absolute_urls, with_absolute_urls
@@ -141,7 +142,7 @@ class Client:
                         return begun
                     body = {"type": type, "metadata": metadata, "files": [file]}
                     answer = await self._http.json("POST", "api/uploads", json=body)
-                    return self._with_urls(answer["state"])
+                    return self._with_urls(field(answer, "state"))
             except ClientError as error:
                 await retries.wait_or_raise(error)
 
@@ -216,23 +217,23 @@ class Client:
         query = {"status": status} if status else {}
         while True:
             page = await self._http.json("GET", "api/uploads", params=query)
-            for state in page["uploads"]:
+            for state in list_field(page, "uploads"):
                 yield self._with_urls(state)
-            if not page["cursor"]:
+            if not (cursor := field(page, "cursor")):
                 return
-            query["cursor"] = page["cursor"]
+            query["cursor"] = cursor
 
     async def cancel(self, upload_id: str) -> Message:
         """Cancel an upload, and return its state when its work has stopped and its files are deleted."""
         answer = await self._http.json("POST", f"api/uploads/{_checked(upload_id)}/cancel")
-        return self._with_urls(answer["state"])
+        return self._with_urls(field(answer, "state"))
 
     async def delete(self, upload_id: str) -> bool:
         """Delete an upload with its results; cancel it first if it has not ended. Return False if it is deleted already
         or does not exist."""
         try:
             answer = await self._http.json("DELETE", f"api/uploads/{_checked(upload_id)}")
-            if answer["state"]["stage"] != Stage.DELETED:
+            if field(field(answer, "state"), "stage") != Stage.DELETED:
                 await self._http.json("DELETE", f"api/uploads/{_checked(upload_id)}")
         except ClientError as error:
             if error.code not in (Code.NOT_FOUND, Code.DELETED):
@@ -247,14 +248,11 @@ class Client:
         a time (ISO 8601), a duration such as `7d`, or a number of seconds."""
         body = {"scope": scope, "expires": expires}
         link: dict[str, Any] = await self._http.json("POST", f"api/uploads/{_checked(upload_id)}/links", json=body)
-        return {**link, "url": self._absolute_url(link["url"])}
+        return {**link, "url": self._absolute_url(field(link, "url"))}
 
     async def links(self, upload_id: str) -> Sequence[dict[str, Any]]:
         """Return the lasting links to an upload, newest first, without their URLs."""
-        links: Sequence[dict[str, Any]] = (await self._http.json("GET", f"api/uploads/{_checked(upload_id)}/links"))[
-            "links"
-        ]
-        return links
+        return list_field(await self._http.json("GET", f"api/uploads/{_checked(upload_id)}/links"), "links")
 
     async def revoke_link(self, upload_id: str, link_id: str) -> None:
         """Revoke a lasting link."""
@@ -271,7 +269,7 @@ class Client:
         """Process the stored source of an upload with another template, and return the state of the new upload."""
         body = {"type": type, "metadata": metadata}
         answer = await self._http.json("POST", f"api/uploads/{_checked(upload_id)}/process", json=body)
-        return self._with_urls(answer["state"])
+        return self._with_urls(field(answer, "state"))
 
     async def import_url(
         self,
@@ -284,18 +282,19 @@ class Client:
         """Have the server fetch a file from a URL, and return the state of its upload."""
         body = {"type": type, "files": [{"url": url, "filename": filename, "metadata": metadata}]}
         answer = await self._http.json("POST", "api/uploads", json=body)
-        return self._with_urls(answer["state"])
+        return self._with_urls(field(answer, "state"))
 
     async def retry(self, upload_id: str) -> Message:
         """Start a failed or cancelled upload again. Call `send` when its `stage` is then `receiving`."""
         answer = await self._http.json("POST", f"api/uploads/{_checked(upload_id)}/retry")
-        return self._with_urls(answer["state"])
+        return self._with_urls(field(answer, "state"))
 
     async def assembly(self, assembly_id: str) -> dict[str, Any]:
         """Return the status of an assembly, in the assembly dialect."""
         status: dict[str, Any] = await self._http.json(
             "GET", "api/transflow/status", params={"assemblyId": assembly_id}
         )
+        field(status, "results")
         return status_with_absolute_urls(status, self._absolute_url)
 
     async def download(self, output: Output, folder: Path) -> Path:
@@ -309,9 +308,9 @@ class Client:
             except ClientError as error:
                 await retries.wait_or_raise(error)
 
-    def _with_urls(self, state: Message) -> Message:
-        """Return the state with absolute URLs."""
-        return with_absolute_urls(state, self._absolute_url)
+    def _with_urls(self, answer: Any) -> Message:
+        """Return an answer that is a state, with absolute URLs. Raise `ClientError` for any other."""
+        return with_absolute_urls(upload_message(answer), self._absolute_url)
 
     def _absolute_url(self, link: str) -> str:
         return str(self._http.url(link))
@@ -320,8 +319,8 @@ class Client:
         """Return the upload of these bytes under this template, if one exists and has not failed."""
         assembly_id = hashlib.sha256(f"{md5}{template}{self._user}".encode()).hexdigest()
         try:
-            (upload,) = (await self.assembly(assembly_id))["uploads"]
-            state = await self.state(upload["id"])
+            (upload,) = list_field(await self.assembly(assembly_id), "uploads")
+            state = await self.state(field(upload, "id"))
         except ClientError as error:
             if error.code != Code.NOT_FOUND:
                 raise
@@ -379,7 +378,7 @@ class Client:
                 async for chunk in response.content.iter_any():
                     for event in parser.feed(chunk):
                         position = event.id or position
-                        yield position, self._with_urls(json.loads(event.data))
+                        yield position, self._with_urls(parsed(event.data))
         except ClientError as error:
             if error.status is not None and error.status < 500:  # the poll gets a better error
                 raise _NoStream from error

@@ -60,7 +60,10 @@ class HttpConnection:
 
     async def json(self, method: str, path: str, **rest: Any) -> Any:
         async with self.request(method, path, **rest) as response:
-            return await response.json()
+            try:
+                return await response.json()
+            except ValueError:  # it says that it is JSON, and is not
+                raise ClientError(NETWORK, f"{self._url.origin()} is not a Roomcast server.") from None
 
     def url(self, path: str) -> URL:
         """Return the absolute URL of a relative path, such as `api/uploads`, or of a link that the server has sent."""

@@ -36,7 +36,16 @@ from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.process import process_name
 from roomcast.runtime.redis_connection import SOCKET_SECONDS, connect
-from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts, is_outage, report_outage
+from roomcast.runtime.redis_lua import (
+    CALL_SECONDS,
+    Call,
+    Script,
+    Scripts,
+    is_outage,
+    refusal_of,
+    report_outage,
+    writability_of,
+)
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust
 from roomcast.runtime.tasks import Heartbeat, cancel_and_wait, periodic, start_background_task
 
@@ -216,11 +225,24 @@ class _Broker(RedisStreamBroker):
             except Exception as error:  # noqa: BLE001 - whatever it is, this must listen again
                 if is_outage(error):
                     report_outage(self._client, error)
+                elif refused := refusal_of(error):
+                    writability_of(self._client).failed(refused.message)
                 else:
                     log.warning("dispatch_interrupted", error=error_reason(error))
             failures += 1
             self.heartbeat.beat(failed=True)
             await _BACKOFF.wait(failures)
+
+    async def _declare_consumer_group(self) -> None:
+        """Create the stream and its group, unless they exist. Raise the error of a Redis that refuses it, which taskiq
+        would ignore."""
+        try:
+            await self._client.xgroup_create(
+                self.queue_name, self.consumer_group_name, id=self.consumer_id, mkstream=self.mkstream
+            )
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
 
     async def _read(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """Return one message, or none after `_BLOCK_SECONDS`. Not several: while this process has no worker for them,

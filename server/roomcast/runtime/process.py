@@ -44,9 +44,10 @@ def process_name() -> str:
 
 
 def stop_signal() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set. A second SIGINT, as from a second Ctrl-C, ends the process at once.
+    """Return an event that SIGTERM, SIGINT and SIGHUP set. A second SIGINT, as from a second Ctrl-C, ends the process
+    at once. Its leases expire then, and its uploads are processed again.
 
-    Its leases expire then, and its uploads are processed again.
+    SIGHUP comes when the terminal is closed. Where it is ignored, as by `nohup`, it stays so.
     """
     stop = asyncio.Event()
     interrupts = 0
@@ -62,6 +63,9 @@ def stop_signal() -> asyncio.Event:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, interrupt)
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        loop.add_signal_handler(hangup, stop.set)
     return stop
 
 
@@ -112,6 +116,10 @@ def listen_errors(host: str, port: int, *, variable: str = "PORT") -> Iterator[N
     except socket.gaierror as error:
         raise RoomcastError(
             f"The host {host} is not known: {error.strerror}. Set HOST to an address of this machine."
+        ) from error
+    except UnicodeError as error:  # raised by Python itself for an empty label, and for one of more than 63 characters
+        raise RoomcastError(
+            f"The host {host} is not the name of a host. Set HOST to an address of this machine."
         ) from error
     except OSError as error:
         match error.errno:

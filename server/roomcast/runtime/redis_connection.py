@@ -13,6 +13,7 @@ import ssl
 import time
 from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
@@ -212,7 +213,7 @@ def connect(
     if is_sentinel_url(url):
         address = parse_sentinel_url(url)
         options["masters"], url = _Masters(address, trust), address.node
-    pool = BlockingConnectionPool.from_url(
+    pool = _pool(
         url,
         max_connections=connections,
         timeout=SOCKET_SECONDS,
@@ -229,7 +230,23 @@ def connect(
         **options,
     )
     pool.connection_class = _CLASSES[scheme]  # otherwise the client takes the class from the URL
+    try:
+        pool.make_connection()  # type: ignore[no-untyped-call]  # it connects to nothing
+    except TypeError as error:  # an option of the URL that it does not know
+        raise _wrong_options(url) from error
     return Redis.from_pool(pool)
+
+
+def _pool(url: str, **options: Any) -> BlockingConnectionPool:
+    try:
+        return BlockingConnectionPool.from_url(url, **options)
+    except ValueError as error:
+        raise _wrong_options(url) from error
+
+
+def _wrong_options(url: str) -> RoomcastError:
+    names = ", ".join(name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    return RoomcastError(f"REDIS_URL has options after the question mark that redis-py does not accept: {names}.")
 
 
 async def refuse_unverified(url: str, trust: RedisTrust) -> None:

@@ -161,7 +161,7 @@ class Scripts:
 
     def _failure(self, error: Exception) -> StorageError:
         """Return the error to raise for one of the client."""
-        if (refusal := _refusal(error)) is not None:
+        if (refusal := refusal_of(error)) is not None:
             if self._answered or not refusal.permanent:  # a permanent one at the start ends the process
                 self._writability.failed(refusal.message)
             return refusal
@@ -202,7 +202,7 @@ def report_outage(client: Redis, error: Exception, *, answered: bool = True) -> 
     availability_of(client).failed(f"{text}.{hint}")
 
 
-def _refusal(error: Exception) -> RedisRefused | None:
+def refusal_of(error: Exception) -> RedisRefused | None:
     """Return the reason for which a Redis that answers cannot be used, or None for any other error."""
     match error:
         case AuthenticationError():

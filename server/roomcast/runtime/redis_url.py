@@ -15,6 +15,7 @@ SENTINEL_PORT = 26379
 
 _URL = re.compile(r"(rediss?)\+sentinel://(?:([^@/]*)@)?([^@/?#]+)/([^/?#]+)(?:/(\d+))?/?(?:\?([^#]*))?")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(\d{1,5}))?")
+_DATABASE = re.compile(r"/?[0-9]{0,9}/?")
 _CREDENTIALS = ("sentinel_username", "sentinel_password")
 
 
@@ -78,7 +79,10 @@ def check_redis_url(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("The URL must begin with redis://, rediss://, unix:// or redis+sentinel://.")
     try:
-        _ = urlsplit(url).port
-    except ValueError as error:
+        parts = urlsplit(url)
+        _ = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError as error:  # also UnicodeError, for a name that no host can have
         raise ValueError("The host and the port in the URL cannot be read.") from error
+    if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
+        raise ValueError("The path of the URL is the number of a database, as in redis://127.0.0.1:6379/0.")
     return url

@@ -89,7 +89,9 @@ def load_templates(path: Path) -> Templates:
 def _read_templates(path: Path) -> list[Template]:
     try:
         return parse_tables(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateFileError(f"The template file {path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise TemplateFileError(f"The template file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise TemplateFileError(f"The template file {path} cannot be read: it is not UTF-8.") from error
     except TemplateFileError as error:
         raise TemplateFileError(f"The template file {path} is not valid. {error}") from error

@@ -31,13 +31,17 @@ def read_config_file(path: Path) -> ConfigFile:
         text = path.read_text(encoding="utf-8")
         tables = tomllib.loads(text)
         templates = parse_tables(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigFileError(f"The configuration file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigFileError(f"The configuration file {path} cannot be read: it is not UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
         raise ConfigFileError(f"The configuration file {path} cannot be read: {error}.") from error
     except TemplateFileError as error:
         raise ConfigFileError(f"The configuration file {path} is not valid. {error}") from error
     if unknown := sorted(tables.keys() - _KEYS):
         raise ConfigFileError(
-            f"The configuration file {path} has an unknown key: {unknown[0]}. It has hooks, templates."
+            f"The configuration file {path} has an unknown key: {unknown[0]}. Its keys are hooks and templates."
         )
     hooks = tables.get("hooks", [])
     if not isinstance(hooks, list) or not all(isinstance(hook, str) and hook.strip() for hook in hooks):

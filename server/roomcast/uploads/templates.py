@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from roomcast.errors import Malformed, UnsupportedType
 from roomcast.uploads.lifecycle import Stage
@@ -36,6 +38,18 @@ CRF_DEFAULT: Mapping[CodecName, int] = {"h264": 24, "av1": 35, "vp9": 33}
 Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
 
 _MIN_SECRET_LENGTH = 16
+
+_MISTAKES = {
+    "Input should be a valid integer": "it must be a whole number",
+    "Input should be a valid boolean": "it must be true or false",
+    "Input should be a valid string": "it must be a text in quotes",
+    "Input should be a valid ": "it must be a ",
+    "Input should be ": "it must be ",
+    "String should ": "it must ",
+    "List should ": "it must ",
+    "Tuple should ": "it must ",
+}
+"""How the sentences of pydantic begin, and ours."""
 
 
 @dataclass(frozen=True)
@@ -299,7 +313,7 @@ def _template(text: str, name: str, table: object) -> Template:
     try:
         return Template.model_validate({**base, **table, "name": name})
     except ValidationError as error:
-        reasons = "; ".join(_reason(text, name, found["loc"], found["msg"]) for found in error.errors())
+        reasons = "; ".join(_reason(text, name, found["loc"], _mistake(found)) for found in error.errors())
         raise TemplateFileError(f"In [templates.{name}]: {reasons}.") from error
 
 
@@ -307,7 +321,21 @@ def _reason(text: str, name: str, at: tuple[int | str, ...], why: str) -> str:
     key = str(at[0]) if at else ""
     line = _line(text, name, key)
     where = f" (at line {line})" if line else ""
-    return f"{'.'.join(map(str, at))}{': ' if at else ''}{why.removeprefix('Value error, ').removesuffix('.')}{where}"
+    return f"{'.'.join(map(str, at))}{': ' if at else ''}{why}{where}"
+
+
+def _mistake(found: ErrorDetails) -> str:
+    """Return what is wrong with a value, and what is allowed, without the full stop."""
+    if found["type"] == "extra_forbidden":
+        nearest = get_close_matches(str(found["loc"][-1]), Template.model_fields, n=1)
+        return f"there is no such key; the nearest one is {nearest[0]}" if nearest else "there is no such key"
+    if found["type"] == "string_pattern_mismatch":
+        return "it must have 1 to 64 letters, digits, hyphens and underscores"
+    message = found["msg"].removeprefix("Value error, ").removesuffix(".")
+    for theirs, ours in _MISTAKES.items():
+        if message.startswith(theirs):
+            return message.partition(",")[0].removesuffix(" after validation").replace(theirs, ours, 1)
+    return message
 
 
 def _line(text: str, name: str, key: str) -> int | None:

@@ -1,6 +1,6 @@
 /** Derives the charts and their tables from the server's history. Pure. */
 
-import { ENGLISH } from "../../locale/en.js";
+import { en } from "../../locale/en.js";
 import { formatCode, formatElapsed } from "../common/format.js";
 
 /**
@@ -50,7 +50,7 @@ export function chartsOf({ buckets }) {
   const total = (/** @type {"completed" | "failed" | "cancelled" | "bytesIn" | "bytesOut"} */ name) =>
     buckets.reduce((sum, bucket) => sum + bucket[name], 0);
   const counts = (/** @type {"completed" | "failed" | "cancelled"} */ name) => buckets.map((bucket) => bucket[name]);
-  const bytes = `${ENGLISH.bytes(total("bytesIn"))} received, ${ENGLISH.bytes(total("bytesOut"))} stored`;
+  const bytes = `${en.bytes(total("bytesIn"))} received, ${en.bytes(total("bytesOut"))} stored`;
   return [
     {
       title: "Finished uploads",

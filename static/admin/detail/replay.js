@@ -4,9 +4,9 @@
  */
 
 import { Upload } from "../../client/upload.js";
-import { SINGLE_MARKUP, addStyleSheets } from "../../elements/markup.js";
+import { SINGLE_MARKUP, UPLOAD_STYLES, addStyleSheets } from "../../elements/markup.js";
 import { UploadCard } from "../../elements/upload-card.js";
-import { ENGLISH } from "../../locale/en.js";
+import { en } from "../../locale/en.js";
 import { setText } from "../../shared/dom.js";
 import { buttonOf, elementOf } from "../common/nodes.js";
 import { changeText, timeText } from "./timeline.js";
@@ -53,7 +53,7 @@ export class ReplayPlayer extends EventTarget {
     const [frame, panel, rows] = ["frame", "panel", "cards"].map((id) => /** @type {HTMLElement} */ (this.#root.getElementById(id)));
     this.#rows = rows;
     panel.hidden = false;
-    void addStyleSheets(this.#root, "base.css", "elements/elements.css", "rows/row.css").then(() => (frame.hidden = false));
+    void addStyleSheets(this.#root, "base.css", ...UPLOAD_STYLES).then(() => (frame.hidden = false));
     Object.assign(this.#slider, { type: "range", min: "0", max: "0", step: "1" });
     this.#slider.setAttribute("aria-label", "Event");
     this.#slider.addEventListener("input", () => this.#selectIndex(Number(this.#slider.value)));
@@ -110,7 +110,7 @@ export class ReplayPlayer extends EventTarget {
         : replayed(this.#events.slice(0, this.#selected + 1).map(({ message }) => message), this.#absoluteUrl);
     if (this.#selected !== null || this.#card?.upload !== upload) {
       this.#card?.stop();
-      this.#card = new UploadCard({ upload, locale: ENGLISH, readOnly: true });
+      this.#card = new UploadCard({ upload, locale: en, readOnly: true });
       this.#rows.append(this.#card.element);
     }
     const text = changeText(event, this.#events[this.#index - 1]);

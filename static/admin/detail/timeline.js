@@ -1,6 +1,6 @@
 /** Derives what an upload's page shows from the upload's log. Pure. */
 
-import { ENGLISH } from "../../locale/en.js";
+import { en } from "../../locale/en.js";
 import { formatElapsed } from "../common/format.js";
 
 /** @typedef {import("../../protocol/messages.js").Message} Message */
@@ -69,7 +69,7 @@ export function stageBars(stages) {
   const hasAttempts = stages.some(({ attempt }) => attempt > 1);
   return stages.map((stage, index) => ({
     stage,
-    title: `${ENGLISH.stage(/** @type {any} */ (stage.stage))}${hasAttempts ? `, attempt ${stage.attempt}` : ""}`,
+    title: `${en.stage(/** @type {any} */ (stage.stage))}${hasAttempts ? `, attempt ${stage.attempt}` : ""}`,
     elapsed: formatElapsed(stage.seconds),
     start: (starts[index] - first) * scale,
     width: stage.seconds * scale,
@@ -102,7 +102,7 @@ export function detailsText(details) {
  * @param {LogEvent} event @param {LogEvent | undefined} previous
  */
 export function changeText({ message }, previous) {
-  const stage = ENGLISH.stage(message.stage);
+  const stage = en.stage(message.stage);
   if (message.event) return `Event “${message.event.name}” of the application`;
   if (!previous) return stage;
   const before = previous.message;

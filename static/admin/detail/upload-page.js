@@ -1,6 +1,6 @@
 /** The page of one upload: what its watchers saw, its stages, attempts, events and log lines. */
 
-import { ENGLISH } from "../../locale/en.js";
+import { en } from "../../locale/en.js";
 import { setHidden, setText } from "../../shared/dom.js";
 import { uploadPath } from "../common/calls.js";
 import { Age, elementOf, factsOf, linkOf, showName } from "../common/nodes.js";
@@ -162,7 +162,7 @@ export class UploadPage {
   #showFacts({ owner, template, bytesExpected, bytesReceived }) {
     const user = linkOf(listFragment({ owner }), "", owner);
     user.dir = "auto";
-    const size = ENGLISH.bytes(bytesExpected ?? bytesReceived);
+    const size = en.bytes(bytesExpected ?? bytesReceived);
     const created = elementOf("span", "", this.#age.element, " ago");
     this.#facts.replaceChildren(factsOf("", user, linkOf(listFragment({ template }), "", template), size, created));
   }
@@ -180,7 +180,7 @@ export class UploadPage {
   /** @param {RoomcastError} error */
   #showError(error) {
     const missing = MISSING.get(error.code);
-    setText(this.#note, missing ?? ENGLISH.error(error));
+    setText(this.#note, missing ?? en.error(error));
     setHidden(this.#note, false);
     if (!missing) return;
     clearInterval(this.#timer);

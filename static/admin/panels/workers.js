@@ -1,6 +1,6 @@
 /** The panels of the worker processes and of the web processes. */
 
-import { ENGLISH } from "../../locale/en.js";
+import { en } from "../../locale/en.js";
 import { byId, setHidden, setText } from "../../shared/dom.js";
 import { formatAge, formatCount } from "../common/format.js";
 import { buttonOf, elementOf, factsOf, linkOf, performWith, showName, updateItems } from "../common/nodes.js";
@@ -131,7 +131,7 @@ class LeaseItem {
   render({ stage, progress, attempt, since, expiresAt }, now) {
     setText(this.#percent, `${Math.floor(progress)}%`);
     this.#fill.style.inlineSize = `${progress}%`;
-    const facts = [ENGLISH.stage(stage), `for ${formatAge((now - Date.parse(since)) / 1000)}`];
+    const facts = [en.stage(stage), `for ${formatAge((now - Date.parse(since)) / 1000)}`];
     if (attempt > 1) facts.push(`attempt ${attempt}`);
     if (Date.parse(expiresAt) <= now) facts.push("lease expired");
     if (this.#facts.dataset.text === facts.join()) return;

@@ -1,6 +1,6 @@
 /** Cancels, retries or deletes all uploads that the filter selects: counts them, asks, and shows how far it is. */
 
-import { ENGLISH } from "../../locale/en.js";
+import { en } from "../../locale/en.js";
 import { Dialog } from "../common/dialog.js";
 import { capitalized, formatCount } from "../common/format.js";
 import { elementOf, linkOf } from "../common/nodes.js";
@@ -115,7 +115,7 @@ export class BulkRun {
   async #call(body) {
     const { response, error } = await this.#calls.attempt("POST", `api/admin/uploads/${this.#action}`, { ...this.#body, ...body });
     if (!error) return response;
-    this.#dialog.show(ENGLISH.error(error));
+    this.#dialog.show(en.error(error));
     this.#offerClose("Close");
     return undefined;
   }

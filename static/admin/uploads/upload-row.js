@@ -1,6 +1,6 @@
 /** One row of the admin page's list: an upload with its progress, its actions and its results. */
 
-import { ENGLISH } from "../../locale/en.js";
+import { en } from "../../locale/en.js";
 import { setHidden, setText } from "../../shared/dom.js";
 import { confirmed } from "../common/dialog.js";
 import { capitalized } from "../common/format.js";
@@ -131,7 +131,7 @@ export class UploadRow {
     this.#template.href = listFragment({ template });
     setText(this.#attempt, upload.attempt > 1 ? `attempt ${upload.attempt}` : "");
     setHidden(this.#attempt, upload.attempt <= 1);
-    setText(this.#stage, ENGLISH.stage(upload.stage));
+    setText(this.#stage, en.stage(upload.stage));
     setText(this.#detail, detailOf(upload));
     this.#detail.title = error?.message ?? "";
     setText(this.#percent, `${Math.floor(upload.progress)}%`);
@@ -166,21 +166,21 @@ export function isTerminal({ status }) {
 /** Return what else there is to know about the stage: the reason, the received bytes, the speed. @param {AdminUpload} upload */
 export function detailOf({ status, stage, paused, error, speed, eta, message, bytesReceived, bytesExpected }) {
   if (paused || (error && status !== "error")) return message; // the next attempt is scheduled
-  if (error?.code === "CANCELLED") return `while ${ENGLISH.stage(error.step).toLowerCase()}`;
+  if (error?.code === "CANCELLED") return `while ${en.stage(error.step).toLowerCase()}`;
   if (error) return `${error.code} in ${error.step}`;
-  if (stage === "receiving") return ENGLISH.received(bytesReceived, bytesExpected);
+  if (stage === "receiving") return en.received(bytesReceived, bytesExpected);
   const facts = [];
-  if (speed) facts.push(ENGLISH.speed(speed));
-  if (eta !== null) facts.push(ENGLISH.eta(eta));
-  return facts.length ? facts.join(", ") : ENGLISH.bytes(bytesReceived);
+  if (speed) facts.push(en.speed(speed));
+  if (eta !== null) facts.push(en.eta(eta));
+  return facts.length ? facts.join(", ") : en.bytes(bytesReceived);
 }
 
 /** Return the item of an output: a link, with its dimensions and size. @param {Output} output */
 export function outputItem(output) {
-  const link = linkOf(output.url, "", capitalized(ENGLISH.outputTitle(output)));
+  const link = linkOf(output.url, "", capitalized(en.outputTitle(output)));
   link.target = "_blank";
   link.rel = "noopener";
-  return elementOf("li", "", link, elementOf("span", "facts", ENGLISH.outputFacts(output)));
+  return elementOf("li", "", link, elementOf("span", "facts", en.outputFacts(output)));
 }
 
 /** @param {HTMLElement} element */

@@ -85,6 +85,7 @@ def shaka_binary(name: str) -> str:
 def _usable(name: str, path: str, variable: str) -> str:
     found = shutil.which(path)
     if found is None:
-        reason = "is not executable" if Path(path).is_file() else "does not exist"
+        exists = "is a directory" if Path(path).is_dir() else "is not executable"
+        reason = exists if Path(path).exists() else "does not exist"
         raise BinariesError(f"The {name} program {path} {reason}. Set {variable} to a program that can be run.")
     return str(Path(found).absolute())
