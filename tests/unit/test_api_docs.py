@@ -33,7 +33,7 @@ def test_asyncapi_document_has_every_call_and_event() -> None:
 
 @pytest.mark.parametrize("document", [described.http, described.sockets])
 def test_document_can_be_sent_as_json(document: Callable[[], described.Document]) -> None:
-    assert json.loads(json_response(document()).body or b"") == document()
+    assert json.loads(json_response(document()).text or "") == document()
 
 
 def test_every_reference_can_be_resolved() -> None:

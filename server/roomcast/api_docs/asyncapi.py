@@ -97,14 +97,12 @@ def _event_payload(name: str, schemas: Schemas) -> dict[str, Any]:
         return dict(message)
     if name == APPLICATION_EVENT:
         return {"allOf": [message, _with_fields({"event": schemas.of(ApplicationEventJson)})]}
-    stages = [stage for stage, row in TABLE.items() if row.status == name and stage != Stage.DELETED]
-    if name == DELETED:
-        stages = [Stage.DELETED]
-    row = TABLE[stages[0]]
+    stage = Stage.DELETED if name == DELETED else next(stage for stage, row in TABLE.items() if row.status == name)
+    row = TABLE[stage]
     fields: dict[str, Any] = {
         "status": {"const": row.status.value},
         # A worker of a newer version may report a stage that this one does not know.
-        "stage": {"type": "string", "examples": [stages[0].value]},
+        "stage": {"type": "string", "examples": [stage.value]},
         "message": {"type": "string", "examples": [_SENTENCES[name]]},
     }
     if row.share:
