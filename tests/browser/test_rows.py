@@ -14,6 +14,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import OpenRows
+from tests.support.browser.demo import FOCUSED
 from tests.support.browser.rows import Rows
 from tests.support.harness import ROOT, RunningServer
 
