@@ -203,7 +203,7 @@ test("a file that can no longer be read is asked for, and not taken for a broken
     await upload.start();
     assert.equal(asked.filter((one) => one === tries).length, 1, "it is not tried again");
     assert.deepEqual([upload.needsFile, upload.fileUnreadable, upload.sending, upload.error], [true, true, "no", null]);
-    assert.match(viewOf(upload, ENGLISH).problem, /^The file was changed, moved or deleted while it was sent\. .*Choose /);
+    assert.match(viewOf(upload, en).problem, /^The file was changed, moved or deleted while it was sent\. .*Choose /);
     host.request = async () => ({ state: message(2) });
     await upload.send(file);
     assert.deepEqual([upload.needsFile, upload.fileUnreadable, upload.state.seq], [false, false, 2]);
