@@ -99,7 +99,7 @@ async def assert_bulk_run_goes_on_until_it_is_stopped(page: Page) -> None:
     released = asyncio.Event()
 
     async def answer(route: Route) -> None:
-        body = route.request.post_data_json
+        body: dict[str, Any] = route.request.post_data_json or {}
         if not body["dryRun"]:
             calls.append(body)
         if body["cursor"]:
