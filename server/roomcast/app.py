@@ -10,26 +10,21 @@ from functools import partial
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 from roomcast_workers.steps.plan import StepPlan
 from yarl import URL
 
-from roomcast.access import open_authentication, open_checks, open_tokens
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.finalizer import Finalizer
-from roomcast.assemblies.links import UploadLinks
 from roomcast.assemblies.model import Submission
-from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
+from roomcast.core.access import open_checks
+from roomcast.core.core import Core, build_core, open_publisher
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
-from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.contract import BeforeCreate
 from roomcast.extensions.registry import Extensions
-from roomcast.fanout.relay import Relay
-from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.build import add_admin_routes
 from roomcast.http.assemblies import AssemblyRoutes
@@ -66,23 +61,16 @@ from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
 from roomcast.http.uploads import UploadRoutes
-from roomcast.media.links import with_urls
-from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.rooms.shared_server import SharedServer
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
-from roomcast.services.authentication import Authenticator
-from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
-from roomcast.services.deletion import Deletion
+from roomcast.services.backends import url_signer
 from roomcast.services.listeners.event_delivery import EventDelivery
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
 from roomcast.services.start.usable import wait_until_usable
-from roomcast.services.step_publisher import StepPublisher
-from roomcast.services.upload_metrics import UploadMetrics
-from roomcast.services.uploads import UploadService
 from roomcast.settings.settings import Settings
 from roomcast.tracing import is_tracing
 from roomcast.transport.protocol_switch import ProtocolFactory
@@ -103,25 +91,6 @@ request bodies that still arrive may end meanwhile."""
 
 _MAX_JSON_BYTES = 1 << 20
 _PRESENCE_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Core:
-    """The backends, and the services that HTTP and Socket.IO share."""
-
-    backends: Backends
-    repositories: Repositories
-    registry: CollectorRegistry
-    calls: FunctionCalls
-    authenticator: Authenticator
-    origins: OriginPolicy
-    proxies: TrustedProxies
-    guard: OpenModeGuard | None
-    relay: Relay
-    assemblies: AssemblyService
-    uploads: UploadService
-    deletion: Deletion
-    upload_links: UploadLinks
 
 
 @dataclass(frozen=True)
@@ -213,7 +182,7 @@ async def _build_app(
         )
         await background.enter_async_context(presence)
     if settings.assemblies.publishes:
-        publisher = await _open_publisher(settings, core, lifetime)
+        publisher = await open_publisher(settings, core, lifetime)
         await background.enter_async_context(publisher.running())
     if extensions.listeners:
         events = EventDelivery(
@@ -244,55 +213,6 @@ async def _build_app(
     http.app[USABLE] = lambda stop: wait_until_usable(core.backends, settings.storage, stop)
     http.app.cleanup_ctx.append(clean_up)
     return http.app
-
-
-async def build_core(settings: Settings, extensions: Extensions, lifetime: AsyncExitStack) -> Core:
-    """Open the backends until `lifetime` ends, and build the services on them."""
-    backends = await lifetime.enter_async_context(open_backends(settings))
-    registry = CollectorRegistry()
-    backends.ledger.add_observer(UploadMetrics(registry).on_event)
-    repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
-    calls = FunctionCalls()
-    lifetime.callback(calls.close)
-    origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
-    upload_links = UploadLinks(repositories.links, backends.ledger)
-    authenticator = Authenticator(
-        origins,
-        links=upload_links,
-        tokens=open_tokens(settings.auth, lifetime),
-        function=open_authentication(settings.auth, extensions, lifetime),
-        calls=calls,
-        cookie=settings.auth.cookie,
-        loopback=settings.server.loopback,
-    )
-    relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
-    await lifetime.enter_async_context(relay.running())
-    assemblies = AssemblyService(
-        repositories.submissions,
-        backends.ledger,
-        reproducible=authenticator.can_list,
-        cursors=repositories.cursors if settings.assemblies.publishes else None,
-        event_cursors=repositories.event_cursors if extensions.listeners else None,
-    )
-    deletion = Deletion(backends.ledger, backends.media, assemblies, upload_links)
-    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
-    guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
-    proxies = TrustedProxies(settings.server.trusted_proxies)
-    return Core(
-        backends,
-        repositories,
-        registry,
-        calls,
-        authenticator,
-        origins,
-        proxies,
-        guard,
-        relay,
-        assemblies,
-        uploads,
-        deletion,
-        upload_links,
-    )
 
 
 def build_realtime(settings: Settings, core: Core, server: SharedServer | None) -> Realtime:
@@ -477,24 +397,3 @@ def _add_upload_routes(
         expires_after=settings.retention.reservation_seconds,
         folder=settings.storage.data,
     ).add_routes(app)
-
-
-async def _open_publisher(settings: Settings, core: Core, lifetime: AsyncExitStack) -> StepPublisher:
-    from roomcast.services.sqs import SqsQueue  # noqa: PLC0415  (it loads botocore, which others do not need)
-
-    queue = await lifetime.enter_async_context(
-        SqsQueue.open(
-            name=settings.assemblies.sqs_progress_queue_name,
-            url=settings.assemblies.sqs_progress_queue_url,
-            batch_size=settings.assemblies.sqs_batch_size,
-        )
-    )
-    return StepPublisher(
-        queue,
-        core.repositories.cursors,
-        core.repositories.submissions,
-        core.backends.ledger,
-        branch=settings.assemblies.branch,
-        message_group=settings.assemblies.sqs_message_group,
-        registry=core.registry,
-    )

@@ -2,6 +2,9 @@
 
 import { byId, setHidden, setText } from "../shared/dom.js";
 import { defaultServer } from "../shared/server.js";
+import { makeTabs } from "./code-tabs.js";
+import { listOperations, showOperation } from "./contents.js";
+import { httpPlugin } from "./http-api.js";
 import { SocketCaller, describeSocketApi, socketPlugin } from "./socket-api.js";
 
 const MAX_EVENTS = 50;
@@ -14,23 +17,14 @@ followColorScheme();
 completeExamples();
 await showDocuments();
 
-/** Write this server's addresses into the examples, and add a button to each that copies it. */
+/** Write this server's addresses into the examples, and show one language at a time. */
 function completeExamples() {
   const server = defaultServer();
   const socketPath = new URL("socket.io/", server).pathname;
   for (const [name, text] of [["server", server.href], ["origin", server.origin], ["socket-path", socketPath]]) {
-    for (const place of document.querySelectorAll(`#start .${name}`)) place.textContent = text;
+    for (const address of document.querySelectorAll(`#start .${name}`)) address.textContent = text;
   }
-  for (const example of document.querySelectorAll("#start pre")) {
-    const button = document.createElement("button");
-    button.className = "button copy";
-    button.textContent = "Copy";
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(example.textContent ?? "");
-      button.textContent = "Copied";
-    });
-    example.after(button);
-  }
+  for (const group of document.querySelectorAll("#start .code-tabs")) makeTabs(/** @type {HTMLElement} */ (group));
 }
 
 async function showDocuments() {
@@ -47,22 +41,31 @@ async function showDocuments() {
     validatorUrl: null,
   };
   const userFetch = caller.fetch.bind(caller);
+  const socketApi = describeSocketApi(asyncapi);
+  const httpApi = forThisPage(openapi);
   const socket = {
-    spec: describeSocketApi(asyncapi),
+    spec: socketApi,
     dom_id: "#socket-viewer",
     plugins: [socketPlugin],
     supportedSubmitMethods: ["post"],
     requestInterceptor: (/** @type {any} */ request) => Object.assign(request, { userFetch }),
   };
-  const http = { spec: forThisPage(openapi), dom_id: "#http-viewer", docExpansion: "none" };
+  const http = { spec: httpApi, dom_id: "#http-viewer", docExpansion: "none", plugins: [httpPlugin] };
   viewers.push(SwaggerUI({ ...common, ...socket }), SwaggerUI({ ...common, ...http }));
   if (token) authorize();
+  listOperations(socketApi, viewers[0]);
+  listOperations(httpApi, viewers[1]);
+  addEventListener("hashchange", showOperation);
+  showOperation();
 }
 
-/** Return the OpenAPI document with this page's own server, and without the HEAD of each GET.
+/** Return the OpenAPI document with this page's own server, ids that may be in the page's URL, and without the HEAD of each GET.
  * @param {any} openapi */
 function forThisPage(openapi) {
-  for (const methods of Object.values(openapi.paths)) if (methods.get) delete methods.head;
+  for (const methods of Object.values(openapi.paths)) {
+    if (methods.get) delete methods.head;
+    for (const operation of Object.values(methods)) operation.operationId = operation.operationId.replace(/[^a-z0-9]+/gi, "-");
+  }
   return { ...openapi, servers: [{ url: defaultServer().href.replace(/\/$/, "") }] };
 }
 

@@ -2,6 +2,8 @@
 
 import { loadSocketIo } from "../shared/lazy-import.js";
 import { defaultServer } from "../shared/server.js";
+import { codeComponents } from "./code-component.js";
+import { callExamples, eventExamples } from "./examples.js";
 
 const ACK_SECONDS = 30;
 
@@ -20,7 +22,7 @@ export function describeSocketApi(asyncapi) {
     const messages = operation.messages.map((/** @type {any} */ reference) => resolve(asyncapi, reference));
     const common = { operationId: name, summary: operation.summary.replaceAll("`", "") };
     if (operation.action === "send") {
-      paths[`/${name}`] = { get: { ...common, tags: ["Events"], responses: { 200: response(messages[0]) } } };
+      paths[`/${name}`] = { get: { ...common, tags: ["Events"], responses: { 200: { ...response(messages[0]), description: "Payload" } } } };
     } else if (operation.reply) {
       const [ack, refused] = operation.reply.messages.map((/** @type {any} */ each) => resolve(asyncapi, each));
       const body = { description: messages[0].summary, required: true, content: json(messages[0].payload) };
@@ -45,34 +47,34 @@ function resolve(document, reference) {
 
 /** @param {any} message */
 function response(message) {
-  return { description: message.summary, content: json(message.payload) };
+  return { description: message.summary, content: json(message.payload, message.examples?.[0].payload) };
 }
 
-/** @param {any} schema */
-function json(schema) {
-  return { "application/json": { schema } };
+/** @param {any} schema @param {unknown} [example] */
+function json(schema, example) {
+  return { "application/json": example === undefined ? { schema } : { schema, example } };
 }
 
-/** Swagger UI's plugin that names calls and events as Socket.IO does, and shows code instead of a curl command.
+/** Swagger UI's plugin that names calls and events as Socket.IO does, and shows their code.
  * @param {any} system */
-export function socketPlugin({ React }) {
-  const element = React.createElement;
+export function socketPlugin(system) {
+  const element = system.React.createElement;
   return {
     wrapComponents: {
       OperationSummaryMethod: (/** @type {any} */ Original) => (/** @type {any} */ props) =>
         element(Original, { ...props, method: props.method === "post" ? "emit" : "on" }),
       OperationSummaryPath: () => (/** @type {any} */ { operationProps }) =>
         element("span", { className: "opblock-summary-path" }, operationProps.get("operationId")),
-      curl: () => (/** @type {any} */ { request }) =>
-        element("div", null, element("h4", null, "JavaScript"), element("pre", { className: "microlight" }, emitCode(request))),
+      ...codeComponents(system, socketExamples),
     },
   };
 }
 
-/** @param {any} request An immutable map of Swagger UI. */
-function emitCode(request) {
-  const name = new URL(request.get("url")).pathname.slice(1);
-  return `socket.emit("${name}", ${request.get("body")}, (ack) => …);`;
+/** Return the code of a call or of an event: a call's with the argument that was sent, or else its example.
+ * @param {import("./code-component.js").ShownOperation} operation */
+function socketExamples({ path, method, sent, sampleBody }) {
+  const name = path.slice(1);
+  return method === "get" ? eventExamples(name) : callExamples(name, sent?.get("body") ?? sampleBody ?? "{}");
 }
 
 /** Makes calls over one socket, which connects at the first call. */

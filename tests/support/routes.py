@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from roomcast.api_docs.examples import example
 from roomcast.http.operations import FORM, JSON
 
-from tests.support.examples import example
 from tests.support.harness import Api, Reply
 
 Document = dict[str, Any]

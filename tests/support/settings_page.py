@@ -40,7 +40,7 @@ def _section(group: str, model: Any) -> str:
         if setting.group == group
     ]
     head = f"## {group.capitalize()}\n\n{model.__doc__} In code: `Settings({group}={model.__name__}(…))`."
-    return "\n".join([head, "", "| variable | default | meaning |", "| --- | --- | --- |", *rows])
+    return "\n".join([head, "", "| Variable | Default | Description |", "| --- | --- | --- |", *rows])
 
 
 def default(field: FieldInfo) -> str:

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 from roomcast.api_docs.asyncapi import APPLICATION_EVENT
+from roomcast.api_docs.examples import example
 from roomcast.api_docs.routes import GUIDES
 from roomcast.http.pages import STATIC
+from roomcast.http.responses import json_response
 from roomcast.rooms.handlers import CALLS
 from roomcast.rooms.upload_rooms import DELETED, PROGRESS
 from roomcast.uploads.lifecycle import Status
 
 from tests.support import described
-from tests.support.examples import example
 
 
 def test_asyncapi_document_has_every_call_and_event() -> None:
@@ -28,6 +29,11 @@ def test_asyncapi_document_has_every_call_and_event() -> None:
         "receive": {"connect", *CALLS},
         "send": {PROGRESS, DELETED, APPLICATION_EVENT, *(status.value for status in Status)},
     }
+
+
+@pytest.mark.parametrize("document", [described.http, described.sockets])
+def test_document_can_be_sent_as_json(document: Callable[[], described.Document]) -> None:
+    assert json.loads(json_response(document()).text or "") == document()
 
 
 def test_every_reference_can_be_resolved() -> None:
@@ -59,3 +65,26 @@ def test_every_guide_for_readers_of_the_api_is_linked() -> None:
     linked = set(re.findall(r'href="docs/([^"]+)"', (STATIC / "docs" / "docs.html").read_text()))
     unlinked = {"benchmarks.md", "index.md", "migrating.md"}
     assert linked == {path.name for path in GUIDES.glob("*.md")} - unlinked
+
+
+def test_every_event_has_an_example_that_is_valid_and_of_its_own_status() -> None:
+    messages = described.sockets()["channels"]["socket"]["messages"]
+    for name in (PROGRESS, DELETED, APPLICATION_EVENT, *(status.value for status in Status)):
+        (shown,) = messages[name]["examples"]
+        described.check(messages[name]["payload"], shown["payload"], name, components=described.sockets)
+    payloads = {name: messages[name]["examples"][0]["payload"] for name in (DELETED, *Status)}
+    assert {name: payload["status"] for name, payload in payloads.items()} == {
+        **{status.value: status.value for status in Status},
+        DELETED: Status.ERROR,
+    }
+    assert {name for name, payload in payloads.items() if "element" in payload} == {Status.COMPLETED}
+    assert {name: payload["error"]["code"] for name, payload in payloads.items() if "error" in payload} == {
+        Status.ERROR: "UNREADABLE_MEDIA",
+        DELETED: "DELETED",
+    }
+
+
+def test_payload_of_another_status_is_not_one_of_the_event() -> None:
+    messages = described.sockets()["channels"]["socket"]["messages"]
+    with pytest.raises(AssertionError, match="completed"):
+        described.check_message(Status.COMPLETED, messages[Status.ERROR]["examples"][0]["payload"])

@@ -29,7 +29,7 @@ LAYERS = (
     {"roomcast.assemblies", "roomcast.fanout", "roomcast.auth", "roomcast.extensions", "roomcast.client"},
     {"roomcast.dialects"},
     {"roomcast.services"},
-    {"roomcast.http", "roomcast.rooms", "roomcast_workers", "roomcast.cli", "roomcast.access"},
+    {"roomcast.http", "roomcast.rooms", "roomcast_workers", "roomcast.cli", "roomcast.core"},
     {"roomcast.api_docs"},
     {"roomcast.app"},
     {"roomcast.hosting"},

@@ -21,9 +21,21 @@ _PATH_PARAMETERS = {name: replace(_UPLOAD_ID, name=name) for name in ("id", "upl
 """What these parameters of a path are unless the operation declares them otherwise."""
 
 _ABOUT = (
-    "Every upload has a Socket.IO room. An error has a stable code: in its body, or in the header `X-Error-Code` where "
-    "the body is a dialect's. `/asyncapi.json` describes the Socket.IO calls and events."
+    "Every upload has a Socket.IO room. An error has a stable code: in its body, or for the compatible routes in the "
+    "header `X-Error-Code`. `/asyncapi.json` describes the Socket.IO calls and events."
 )
+_ABOUT_TAGS = {
+    Tag.UPLOADS: "Send files, and get, cancel, retry and delete uploads.",
+    Tag.RESUMABLE: "Send a file in pieces, with any client of the tus protocol.",
+    Tag.ASSEMBLIES: "The uploads of one submission, and the webhooks that report its end.",
+    Tag.TRANSFLOW: "The status of a submission, in the field names and error bodies of Transflow's clients.",
+    Tag.FILES: "Progress as server-sent events, for clients of an API with /api/files.",
+    Tag.TASKS: "Progress by polling, for clients of an API with tasks.",
+    Tag.ADMIN: "For tokens with `admin: true`, and in open mode for the server's own machine.",
+    Tag.OPERATION: "For monitoring, and for `roomcast doctor`.",
+    Tag.SOCKET_IO: "The requests that a Socket.IO client makes by itself.",
+    Tag.PAGES: "For people: pages, scripts and documents.",
+}
 
 
 def openapi(operations: Iterable[Operation], *, cookie: str | None, url: str = "/") -> dict[str, Any]:
@@ -40,7 +52,7 @@ def openapi(operations: Iterable[Operation], *, cookie: str | None, url: str = "
         "openapi": "3.1.0",
         "info": {"title": "Roomcast", "version": "1", "description": _ABOUT},
         "servers": [{"url": url}],
-        "tags": [{"name": tag} for tag in Tag if tag in tags],
+        "tags": [{"name": tag, "description": _ABOUT_TAGS[tag]} for tag in Tag if tag in tags],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.components.items())),

@@ -14,19 +14,17 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import orjson
 import structlog
 from redis.asyncio import Redis
 
-from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, Unavailable, WrongState
+from roomcast.errors import IdTaken, LeaseLost, NotFound, StorageError, Unavailable, WrongState
 from roomcast.ledger.actors import encode_actor, this_server
 from roomcast.ledger.contract import (
     CLEANUP_SECONDS,
     EVENT_LOG_LENGTH,
     Claim,
-    CleanupInProgress,
     DueCleanup,
     IncompatibleSchema,
     Lease,
@@ -43,12 +41,12 @@ from roomcast.ledger.contract import (
     too_many,
 )
 from roomcast.ledger.redis.administration import RedisAdministration
+from roomcast.ledger.redis.event_writer import EventWriter
 from roomcast.ledger.redis.listing import RedisListing
 from roomcast.ledger.redis.progress_batcher import ProgressBatcher
 from roomcast.ledger.redis.pubsub import PubSub
 from roomcast.ledger.redis.queue import RedisQueue, entry_of
 from roomcast.ledger.redis.scripts import (
-    APPEND,
     APPEND_AND_MOVE,
     CLAIM,
     CLAIM_CLEANUP,
@@ -56,7 +54,6 @@ from roomcast.ledger.redis.scripts import (
     CREATE,
     EXPIRED,
     LAST_SEQS,
-    LOAD,
     PRUNE,
     READ,
     REMOVE,
@@ -94,22 +91,18 @@ from roomcast.uploads.model import (
     Change,
     Tick,
     Upload,
-    apply_event,
     apply_tick,
     count_application_event,
     message,
     reset_for_retry,
     with_application_event,
 )
-from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
+from roomcast.uploads.transitions import lease_expired, reservation_expired
 
 log = structlog.get_logger(__name__)
 
 _MAX_BATCH = 500
 _CHECK_EXPIRES_SECONDS = 60
-
-NextWrite = Callable[[Snapshot], Write]
-"""Computes the next event; raises if there is none."""
 
 
 class RedisLedger:
@@ -123,14 +116,12 @@ class RedisLedger:
         self._client = client
         self.scripts = LedgerScripts(client, namespace=namespace, clock=clock)
         self._time = self.scripts.time
+        self._writer = EventWriter(self.scripts)
         self._queue = RedisQueue(self.scripts)
         self._listing = RedisListing(self.scripts)
         self.administration = RedisAdministration(self.scripts)
         self._ticks = ProgressBatcher(self.scripts)
         self._pubsub = PubSub(client, queue_channel=self.scripts.key("queue-moved"))
-        # The latest snapshot of each upload claimed through this object: its holder need not read before it writes.
-        self._cache: dict[str, Snapshot] = {}
-        self._observers: list[Observer] = []
         self._claiming = asyncio.Lock()
         self._claims_failed = 0
 
@@ -167,7 +158,7 @@ class RedisLedger:
         if verdict == b"conflict":
             raise RecordConflict("The record was changed by another writer.")
         for upload in uploads:
-            self._notify_observers(None, upload)
+            self._writer.notify_observers(None, upload)
 
     async def check_create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
         if in_flight is not None:
@@ -228,18 +219,18 @@ class RedisLedger:
         )
 
         def next_write(snapshot: Snapshot) -> Write:
-            upload = self._next_record(snapshot, change)
+            upload = self._writer.next_record(snapshot, change)
             return Write(snapshot, upload, precondition, pauses=pauses, actor=change.actor)
 
-        return await self._advance(upload_id, next_write, precondition, token or "")
+        return await self._writer.advance(upload_id, next_write, precondition, token or "")
 
     async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
-        written, snapshot = False, await self._load(upload_id)
+        written, snapshot = False, await self._writer.load(upload_id)
         while not written:
             refuse_unreadable(snapshot.upload)
             upload = count_application_event(snapshot.view)
             write = Write(snapshot, upload, Precondition.FREE, application_event=event)
-            written, snapshot = await self._write(write)
+            written, snapshot = await self._writer.write(write)
         return snapshot.upload
 
     async def emit_latest(self, upload_id: str, event: ApplicationEvent) -> None:
@@ -248,26 +239,26 @@ class RedisLedger:
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         try:
-            snapshot = self._cached(upload_id, token) or await self._load(upload_id)
+            snapshot = self._writer.cached(upload_id, token) or await self._writer.load(upload_id)
             view = apply_tick(snapshot.view, tick, self._time.now())
         except (NotFound, IllegalFact):
             return
         if snapshot.token != token:
             return
-        if self._cached(upload_id, token):
+        if self._writer.cached(upload_id, token):
             # The holder's next event starts from this tick, whichever of the two reaches Redis first.
-            self._cache[upload_id] = replace(snapshot, view=view)
+            self._writer.remember(replace(snapshot, view=view))
         ticks = await self._ticks.send(upload_id, tick_arguments(view, token))
-        cached = self._cached(upload_id, token)
+        cached = self._writer.cached(upload_id, token)
         if cached and ticks < 0:
-            del self._cache[upload_id]
+            self._writer.forget(upload_id)
         elif cached and cached.upload.seq == view.seq:
-            self._cache[upload_id] = replace(cached, ticks=ticks)
+            self._writer.remember(replace(cached, ticks=ticks))
 
     async def claim(self, upload_id: str, *, holder: str, seconds: float, steal: bool = False) -> Claim:
         token = new_token(holder, self._time.now())
         reply = await self.scripts.run(CLAIM, upload_id, token, repr(seconds), "1" if steal else "")
-        snapshot = self._snapshot(reply)
+        snapshot = self._writer.snapshot(reply)
         if reply[0] == b"not receiving":
             raise WrongState(f"The upload is {snapshot.upload.stage}; it takes no more bytes.")
         if reply[0] == b"leased already":
@@ -288,9 +279,9 @@ class RedisLedger:
 
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
         reply = await self.scripts.run(RENEW, lease.upload_id, lease.token, repr(seconds))
-        now = self._synced(reply)
+        now = self._writer.synced(reply)
         if reply[0] != b"renewed":
-            self._cache.pop(lease.upload_id, None)
+            self._writer.forget(lease.upload_id)
             if reply[0] == b"missing":
                 raise NotFound("There is no such upload.")
             raise LeaseLost("The lease on the upload is lost.")
@@ -302,13 +293,13 @@ class RedisLedger:
     async def request_cancel(self, upload_id: str, change: Change) -> Upload:
         while True:
             reply = await self.scripts.run(REQUEST_CANCEL, upload_id, encode_actor(change.actor or this_server()))
-            snapshot = self._snapshot(reply)
+            snapshot = self._writer.snapshot(reply)
             if reply[0] == b"requested" or snapshot.upload.stage is Stage.CANCELLED:
                 return snapshot.view
             if snapshot.upload.state.terminal:
                 raise WrongState(f"The upload is {snapshot.upload.stage} already.")
-            write = Write(snapshot, self._next_record(snapshot, change), Precondition.FREE, actor=change.actor)
-            written, after = await self._write(write)
+            write = Write(snapshot, self._writer.next_record(snapshot, change), Precondition.FREE, actor=change.actor)
+            written, after = await self._writer.write(write)
             if written:
                 return after.upload
 
@@ -318,18 +309,18 @@ class RedisLedger:
             upload = reset_for_retry(snapshot.upload, state, self._time.now())
             return Write(snapshot, upload, Precondition.CLEAN, actor=actor)
 
-        return await self._advance(upload_id, next_write, Precondition.CLEAN, "")
+        return await self._writer.advance(upload_id, next_write, Precondition.CLEAN, "")
 
     async def expire_leases(self, *, reserved_seconds: float) -> list[Upload]:
         reply = await self.scripts.run(EXPIRED, repr(reserved_seconds), _MAX_BATCH)
-        now = self._synced(reply)
+        now = self._writer.synced(reply)
         writes = [self._settled(Snapshot.of(fields, now)) for fields in reply[2]]
         replies = await self.scripts.run_all(APPEND_AND_MOVE, [write.arguments() for write in writes])
         # A refused write was overtaken: the upload has a holder again, or the next call finds it.
         settled = [write for write, reply in zip(writes, replies, strict=True) if reply[0] == b"written"]
         for write in settled:
-            self._cache.pop(write.upload.id, None)
-            self._notify_observers(write.before.upload, write.upload)
+            self._writer.forget(write.upload.id)
+            self._writer.notify_observers(write.before.upload, write.upload)
         return [write.upload for write in settled]
 
     async def prune(self, *, retention_seconds: float) -> list[str]:
@@ -338,7 +329,7 @@ class RedisLedger:
 
     async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
         reply = await self.scripts.run(CLAIM_CLEANUP, upload_id or "", repr(CLEANUP_SECONDS))
-        now = self._synced(reply)
+        now = self._writer.synced(reply)
         return DueCleanup(now, Snapshot.of(reply[2], now).upload) if reply[0] == b"claimed" else None
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
@@ -351,7 +342,7 @@ class RedisLedger:
         return self._pubsub.add_listener(listener)
 
     def add_observer(self, observer: Observer) -> None:
-        self._observers.append(observer)
+        self._writer.observers.append(observer)
 
     async def subscribe(self, upload_id: str) -> None:
         """Raise `StorageError` if Redis does not confirm the subscription in time."""
@@ -369,13 +360,10 @@ class RedisLedger:
         await self.scripts.close()
         await self._client.aclose()
 
-    async def _load(self, upload_id: str) -> Snapshot:
-        return self._snapshot(await self.scripts.run(LOAD, upload_id))
-
     async def _read(self, upload_id: str, *, since: int | None) -> tuple[Upload, list[bytes]]:
         """Return the upload with its queue position, and the bodies of its events after `since`."""
         reply = await self.scripts.run(READ, upload_id, "" if since is None else since)
-        view = self._snapshot(reply).view
+        view = self._writer.snapshot(reply).view
         *_, position, bodies, paused = reply
         if position or paused:
             view = replace(view, queue_position=position, template_paused=bool(paused))
@@ -386,14 +374,14 @@ class RedisLedger:
         set_aside: set[str] = set()
         reply = await self.scripts.run(CLAIM_NEXT, "", "", holder)
         while reply[0] == b"next":
-            first = self._snapshot(reply)
+            first = self._writer.snapshot(reply)
             try:
-                upload = self._next_record(first, change)
+                upload = self._writer.next_record(first, change)
             except IllegalFact:
                 if first.upload.id in set_aside:
                     raise
                 set_aside.add(first.upload.id)
-                await self._write(first.unreadable(Precondition.FREE))
+                await self._writer.write(first.unreadable(Precondition.FREE))
                 reply = await self.scripts.run(CLAIM_NEXT, "", "", holder)
                 continue
             token = new_token(holder, self._time.now())
@@ -401,60 +389,10 @@ class RedisLedger:
             event = (token, repr(seconds), *event, entry_of(upload))
             reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, holder, *event)
             if reply[0] == b"claimed":
-                now = self._synced(reply)
-                self._notify_observers(first.upload, upload)
+                now = self._writer.synced(reply)
+                self._writer.notify_observers(first.upload, upload)
                 return self._claimed(claimed(upload, token, now + seconds, now))
         return None
-
-    async def _advance(self, upload_id: str, next_write: NextWrite, precondition: Precondition, token: str) -> Upload:
-        """Write one event and update the cache."""
-        cached = self._cached(upload_id, token)
-        try:
-            snapshot = await self._compare_and_set(upload_id, cached, next_write, precondition, token)
-        except (NotFound, LeaseLost):
-            self._cache.pop(upload_id, None)
-            raise
-        if cached and snapshot.token:
-            self._cache[upload_id] = snapshot
-        elif not snapshot.token:
-            self._cache.pop(upload_id, None)
-        return snapshot.upload
-
-    async def _compare_and_set(
-        self,
-        upload_id: str,
-        cached: Snapshot | None,
-        next_write: NextWrite,
-        precondition: Precondition,
-        token: str,
-    ) -> Snapshot:
-        """Try until the event is written or refused; only a snapshot fresh from Redis can be the reason to refuse."""
-        snapshot, fresh = cached or await self._load(upload_id), cached is None
-        while True:
-            try:
-                if fresh:
-                    snapshot.check(precondition, token)
-                write = next_write(snapshot)
-            except RoomcastError:
-                if fresh:
-                    raise
-                snapshot, fresh = await self._load(upload_id), True
-                continue
-            written, snapshot = await self._write(write)
-            if written:
-                return snapshot
-            fresh = True
-
-    async def _write(self, write: Write) -> tuple[bool, Snapshot]:
-        """Return whether the event was written, and the upload as it is now."""
-        script = APPEND_AND_MOVE if write.moves else APPEND
-        reply = await self.scripts.run(script, *write.arguments())
-        if reply[0] == b"cleanup claimed":
-            raise CleanupInProgress
-        if reply[0] != b"written":
-            return False, self._snapshot(reply)
-        self._notify_observers(write.before.upload, write.upload)
-        return True, write.after(self._synced(reply))
 
     def _settled(self, snapshot: Snapshot) -> Write:
         """Return the event of an upload whose lease or reservation has expired, or that sets it aside."""
@@ -464,32 +402,11 @@ class RedisLedger:
         else:
             change, precondition = reservation_expired(snapshot.upload), Precondition.FREE
         try:
-            upload = self._next_record(snapshot, change)
+            upload = self._writer.next_record(snapshot, change)
         except IllegalFact:
             return snapshot.unreadable(precondition)
         return Write(snapshot, upload, precondition, pauses=isinstance(change.fact, Paused))
 
-    def _next_record(self, snapshot: Snapshot, change: Change) -> Upload:
-        change = honour_cancel(change, snapshot.upload.stage, cancel_requested=snapshot.cancel_requested)
-        return apply_event(snapshot.view, change, self._time.now())
-
     def _claimed(self, snapshot: Snapshot) -> Claim:
-        self._cache[snapshot.upload.id] = snapshot
+        self._writer.remember(snapshot)
         return Claim(snapshot.upload, Lease(snapshot.upload.id, snapshot.token, snapshot.expires_at))
-
-    def _cached(self, upload_id: str, token: str) -> Snapshot | None:
-        cached = self._cache.get(upload_id)
-        return cached if cached and cached.token == token else None
-
-    def _notify_observers(self, before: Upload | None, after: Upload) -> None:
-        for observer in self._observers:
-            observer(before, after)
-
-    def _snapshot(self, reply: Sequence[Any]) -> Snapshot:
-        return Snapshot.of(reply[2], self._synced(reply))
-
-    def _synced(self, reply: Sequence[Any]) -> float:
-        """Return Redis's time, from a reply `{verdict, time, …}`, and adjust the clock to it."""
-        now = float(reply[1])
-        self._time.sync(now)
-        return now

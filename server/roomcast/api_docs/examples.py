@@ -1,4 +1,4 @@
-"""Make example values of the schemas of the server's documents."""
+"""Makes example values of the documents' schemas. Pure."""
 
 from __future__ import annotations
 
@@ -22,13 +22,21 @@ def example(schema: Schema, components: Mapping[str, Schema]) -> Any:
         return schema["enum"][0]
     if "$ref" in schema:
         return example(components[schema["$ref"].removeprefix(COMPONENTS)], components)
-    if choice := schema.get("anyOf") or schema.get("allOf"):
+    if choice := schema.get("anyOf"):
         return example(choice[0], components)
+    if every := schema.get("allOf"):
+        return _merged(every, components)
     if schema.get("type") == "array":
         return [example(schema["items"], components)]
     if schema.get("type") == "object":
         return _object(schema, components)
     return _OF_TYPE.get(schema.get("type", ""), {})
+
+
+def _merged(schemas: list[Schema], components: Mapping[str, Schema]) -> Any:
+    """Return a value that matches all schemas: an object has the fields of each, and those of the later ones count."""
+    first, *others = (example(schema, components) for schema in schemas)
+    return {name: value for one in (first, *others) for name, value in one.items()} if others else first
 
 
 def _object(schema: Schema, components: Mapping[str, Schema]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What a web process is built on, below HTTP and Socket.IO."""
