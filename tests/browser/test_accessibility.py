@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.conftest import Shelf
-from tests.support.browser.demo import FOCUSED, Demo
+from tests.support.browser.demo import FOCUSED, Demo, choosing
 from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -63,10 +63,9 @@ async def test_upload_works_by_keyboard_alone(
     clip = shelf.clip()
     ffmpeg.behave("slow:60")
     demo = await open_page(server)
-    async with demo.page.expect_file_chooser() as choosing:
+    async with choosing(demo.page, clip):
         await tab_to(demo, "Choose files")
         await demo.page.keyboard.press("Enter")
-    await (await choosing.value).set_files(clip)
     card = await demo.card(clip).compresses()
     await tab_to(demo, "Cancel")
     await demo.page.keyboard.press("Enter")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg
 from tests.conftest import Shelf
@@ -80,6 +81,129 @@ async def wrapped_ages(page: Page) -> int:
     return found
 
 
+async def assert_forced_colours(page: Page, upload: Locator) -> None:
+    """Assert that bars, pressed buttons and the lamp differ from their ground although colours are forced."""
+    ground = "(one) => getComputedStyle(one).backgroundColor"
+    bar = upload.get_by_role("progressbar")
+    assert await bar.locator(".fill").evaluate(ground) != await bar.evaluate(ground)
+    lamp = page.locator("#connection .lamp")
+    assert await lamp.evaluate(ground) != await page.locator("body").evaluate(ground)
+    drawn = "(one) => [getComputedStyle(one).outlineStyle, getComputedStyle(one).outlineColor]"
+    pressed, other = page.locator("#history-hour"), page.locator("#history-day")
+    assert await pressed.evaluate(drawn) != await other.evaluate(drawn)
+
+
+async def assert_bulk_run_goes_on_until_it_is_stopped(page: Page) -> None:
+    """Cancel uploads in several calls, which a fake server answers: once stopped after the first, once to the end."""
+    calls: list[dict[str, Any]] = []
+    released = asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        body: dict[str, Any] = route.request.post_data_json or {}
+        if not body["dryRun"]:
+            calls.append(body)
+        if body["cursor"]:
+            await released.wait()
+        skipped = [
+            {
+                "uploadId": f"upload_{index}",
+                "filename": f"{index}.mp4",
+                "code": "WRONG_STATE",
+                "message": "It has ended.",
+            }
+            for index in range(0 if body["dryRun"] else 12)
+        ]
+        cursor = "next" if not body["dryRun"] and body["cursor"] is None else None
+        counts = {"matched": 20, "eligible": 2, "changed": 1, "skippedCount": len(skipped)}
+        await route.fulfill(json={"dryRun": body["dryRun"], **counts, "skipped": skipped, "cursor": cursor})
+
+    dialog, cancel_all = page.get_by_role("dialog"), page.get_by_role("button", name="Cancel all…")
+    await page.route("**/api/admin/uploads/cancel", answer)
+    await cancel_all.click()
+    await dialog.get_by_role("button", name="Cancel 2 uploads").click()
+    await expect(dialog).to_contain_text("1 of 2 uploads cancelled…")
+    await expect(dialog.get_by_role("progressbar")).to_have_js_property("value", 1)
+    async with page.expect_response("**/api/admin/uploads/cancel"):
+        await dialog.get_by_role("button", name="Stop").click()
+        await expect(dialog).to_be_hidden()
+        released.set()
+    await cancel_all.click()
+    await dialog.get_by_role("button", name="Cancel 2 uploads").click()
+    await expect(dialog).to_contain_text("2 uploads were cancelled.")
+    await expect(dialog).to_contain_text("24 uploads were skipped.")
+    await expect(dialog.get_by_role("listitem")).to_have_count(21)
+    await expect(dialog.get_by_role("listitem").first).to_have_text("0.mp4It has ended.")
+    await expect(dialog.get_by_role("listitem").last).to_have_text("And 4 more.")
+    assert await violations(page) == []
+    assert [call["cursor"] for call in calls] == [None, "next", None, "next"], "nothing was asked after the stop"
+    await page.keyboard.press("Escape")
+    await page.unroute("**/api/admin/uploads/cancel")
+
+
+_GROUPS = """async () => {
+  const { FailureGroups } = await import("/static/admin/panels/failures.js");
+  const list = document.getElementById("failures");
+  const failure = (name, message) =>
+    ({ uploadId: `upload_${name}`, filename: `${name}.mp4`, owner: "ada", at: new Date().toISOString(), message });
+  const group = (code, step, ...messages) =>
+    ({ code, step, retryable: false, uploads: messages.map((message, index) => failure("ab"[index], message)) });
+  const before = [...list.children];
+  list.replaceChildren();
+  new FailureGroups(async () => {}).show(
+    [
+      group("TRANSCODE_ERROR", "compressing", "one reason for both", "one reason for both"),
+      group("UNREADABLE_MEDIA", "probing", "damaged", "empty"),
+    ],
+    Date.now(),
+  );
+  const text = (one, selector) => one.querySelector(selector)?.textContent ?? "";
+  const shown = [...list.children].map((one) => {
+    const members = [...one.querySelectorAll(".failed > li")].map((member) =>
+      [text(member, ".name"), text(member, ".reason")].filter(Boolean).join(": "));
+    const head = `${text(one, ".count")} ${text(one, "h3")}, in ${text(one, ".failed-step")}:`;
+    return `${head} ${text(one, ":scope > .reason")}`.trim() + ` / ${members.join(", ")}`;
+  });
+  list.replaceChildren(...before);
+  return shown;
+}"""
+"""Shows a group whose failures have one message, and one where each has its own, and returns what is shown."""
+
+_DRAIN_ALL = """async () => {
+  const { WorkerProcesses } = await import("/static/admin/panels/workers.js");
+  const ids = ["workers-all", "processes", "processes-empty"];
+  const own = ids.map((id) => document.getElementById(id));
+  const copies = own.map((one) => one.cloneNode());
+  own.forEach((one, index) => one.replaceWith(copies[index]));
+  const orders = [];
+  const panel = new WorkerProcesses(async (...order) => void orders.push(order));
+  const processes = ["one", "two"].map((process) => ({ process, workers: 1, leases: [], paused: false }));
+  const press = (name) =>
+    [...copies[0].querySelectorAll("button:not([hidden])")].find((one) => one.textContent === name).click();
+  panel.show(processes, [], Date.now());
+  press("Drain all worker processes");
+  await Promise.resolve();
+  const since = new Date().toISOString();
+  panel.show(processes, [{ type: "worker", name: "*", by: "root", since, uploads: 0 }], Date.now());
+  press("Resume all worker processes");
+  await Promise.resolve();
+  copies.forEach((one, index) => one.replaceWith(own[index]));
+  return orders;
+}"""
+"""Shows two worker processes, drains and resumes all, and returns the orders."""
+
+_CONNECT_TWICE = """async (token) => {
+  const { connect } = await import("/static/roomcast.js");
+  globalThis.connections = [connect({ token }), connect({ token })];
+  const online = (one) => new Promise((resolve) => {
+    const check = () => one.state === "online" && resolve();
+    one.addEventListener("statechange", check);
+    one.watch("upload_" + "0".repeat(32));
+    check();
+  });
+  await Promise.all(connections.map(online));
+}"""
+
+
 async def test_admin_sees_a_failure_and_retries_the_upload(
     admin_server: RunningServer, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
 ) -> None:
@@ -92,6 +216,7 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
         await field.fill(given)
         await field.press("Enter")
         await expect(page.get_by_role("alert")).to_have_text(problem)
+    assert await violations(page) == []
     await field.fill(token("root", admin=True))
     await field.press("Enter")
     await online(page)
@@ -129,6 +254,8 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
         dialog = page.get_by_role("dialog", name="Delete holiday.mp4?")
         delete = row(page, waiting).get_by_role("button", name="Delete holiday.mp4")
         await delete.click()
+        await expect(dialog).to_be_visible()
+        assert await violations(page) == []
         await page.keyboard.press("Escape")
         await expect(dialog).to_be_hidden()
         await delete.click()
@@ -202,6 +329,7 @@ async def test_filters_are_in_the_url_and_actions_concern_what_they_select(
         await retry_all.click()
         await expect(dialog).to_contain_text("No upload can be retried.")
         await dialog.get_by_role("button", name="Close").click()
+        await assert_bulk_run_goes_on_until_it_is_stopped(page)
         assert await wrapped_ages(page) == 0
 
 
@@ -244,10 +372,18 @@ async def test_page_of_an_upload_replays_what_its_watchers_saw(
         assert await wrapped_ages(page) == 0
         await page.emulate_media(color_scheme="dark")
         assert await violations(page) == []
+        await page.emulate_media(color_scheme="light", forced_colors="active")
+        await slider.focus()
+        await page.keyboard.press("Home")
+        await expect(events.first).to_have_attribute("aria-current", "step")
+        border = "(one) => [getComputedStyle(one).outlineStyle, getComputedStyle(one).borderInlineStartColor]"
+        assert await events.first.evaluate(border) != await events.nth(1).evaluate(border), "the selected event differs"
 
         await page.go_back()
         await expect(page.get_by_role("heading", name="Uploads", exact=True)).to_be_focused()
         await expect(row(page, upload)).to_contain_text("while compressing")
+        await assert_forced_colours(page, row(page, upload))
+        await page.emulate_media(forced_colors="none")
         await page.goto(f"{admin_server.url}/admin#/uploads/upload_unknown")
         await expect(page.get_by_text("There is no upload with this id")).to_be_visible()
         await page.get_by_role("link", name="All uploads").click()
@@ -276,6 +412,15 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         await expect(workers).to_contain_text("Drained: takes no uploads, by root")
         await workers.get_by_role("button", name="Resume").click()
         await expect(workers.get_by_role("button", name="Drain")).to_be_visible()
+        async with Api(admin_server, token("root", admin=True)) as root:
+            await root.request("POST", "/api/admin/pause", json={"type": "worker", "name": "*"})
+        await page.get_by_role("button", name="Resume all worker processes").click()
+        await expect(page.locator("#workers-all")).to_be_hidden()
+        assert await page.evaluate(_GROUPS) == [
+            "2 Transcode error, in TRANSCODE_ERROR in compressing: one reason for both / a.mp4, b.mp4",
+            "2 Unreadable media, in UNREADABLE_MEDIA in probing: / a.mp4: damaged, b.mp4: empty",
+        ]
+        assert await page.evaluate(_DRAIN_ALL) == [["pause", "worker", "*"], ["resume", "worker", "*"]]
 
         await expect(history.locator("canvas")).to_have_count(4)
         await history.get_by_role("button", name="Last day").click()
@@ -289,11 +434,17 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         await viewer.get_by_label("Access token").fill(token("eve"))
         await viewer.keyboard.press("Enter")
         await online(viewer)
+        await viewer.evaluate(_CONNECT_TWICE, token("eve"))
         await page.bring_to_front()
         await page.get_by_text("Connections and rooms").click()
         connections = page.locator("#rooms-list")
         await expect(connections).to_contain_text("websocket")
         assert await violations(page) == []
         async with page.expect_response("**/api/admin/rooms/disconnect") as answered:
-            await connections.get_by_role("button", name="Disconnect a connection of eve").click()
+            await connections.get_by_role("button", name="Disconnect a connection of eve").first.click()
         assert (await (await answered.value).json())["disconnected"] == 1
+        await connections.get_by_role("button", name="Disconnect all of eve").click()
+        asked = page.get_by_role("dialog", name="Disconnect 2 connections of eve?")
+        async with page.expect_response("**/api/admin/rooms/disconnect") as answered:
+            await asked.get_by_role("button", name="Disconnect").click()
+        assert (await (await answered.value).json())["disconnected"] == 2

@@ -12,7 +12,7 @@ from playwright.async_api import Request, expect
 
 from tests.browser.conftest import ListUploads, OpenPage
 from tests.conftest import Shelf
-from tests.support.browser.demo import WORK_SECONDS, Demo
+from tests.support.browser.demo import WORK_SECONDS, Demo, choosing
 from tests.support.clips import pad
 from tests.support.harness import Api, RunningServer
 
@@ -158,9 +158,8 @@ async def test_files_are_chosen_from_a_folder_and_by_their_handles(
     shutil.move(picture, folder / picture.name)
     (folder / ".hidden.png").write_text("hidden")
     demo = await open_page(server)
-    async with demo.page.expect_file_chooser() as choosing:
+    async with choosing(demo.page, folder):
         await demo.button("Choose a folder").click()
-    await (await choosing.value).set_files(folder)
     await demo.card(picture).reaches("Completed")
     await expect(demo.note).to_have_text("1 hidden file was skipped: .hidden.png.")
 
@@ -183,7 +182,7 @@ async def test_files_are_chosen_from_a_folder_and_by_their_handles(
     await demo.card("picked.png").reaches("Completed")
     assert await demo.page.evaluate("options.types[0].accept") == {"video/*": [], "audio/*": [], "image/*": []}
     await demo.page.evaluate("void (globalThis.showOpenFilePicker = () => Promise.reject(new TypeError()))")
-    async with demo.page.expect_file_chooser():
+    async with choosing(demo.page):
         await demo.page.locator(".drop").get_by_text("Choose files").click()
 
 

@@ -11,7 +11,7 @@ from roomcast.http.pages import page_policy
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
 from tests.browser.test_cancel import large
 from tests.conftest import Serve, Shelf
-from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress
+from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress, choosing
 from tests.support.clips import pad
 from tests.support.harness import ROOT, Api, RunningServer
 
@@ -194,14 +194,12 @@ async def test_leaving_the_page_while_sending_warns_and_needs_the_file_again(
     await card.reaches("File needed")
 
     choose = card.button("Choose the file again")
-    async with demo.page.expect_file_chooser() as choosing:
+    async with choosing(demo.page, other):
         await choose.click()
-    await (await choosing.value).set_files(other)
     await expect(card.problem).to_contain_text("This is a different file")
     await expect(card.problem).to_have_role("alert")
-    async with demo.page.expect_file_chooser() as choosing:
+    async with choosing(demo.page, picture):
         await choose.click()
-    await (await choosing.value).set_files(picture)
     await expect(card.problem).to_be_hidden()
     await card.reaches("Completed")
     await demo.page.reload()

@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from tests.browser.test_docs_pages import opened
 from tests.conftest import Shelf
-from tests.support.browser.demo import NO_HANDLES, WORK_SECONDS, Card, transferred
+from tests.support.browser.demo import NO_HANDLES, WORK_SECONDS, Card, choosing, transferred
 from tests.support.harness import ROOT, RunningServer
 from tests.support.pages import examples
 
@@ -82,9 +82,8 @@ async def test_files_are_dropped_chosen_and_pasted_into_the_list_that_it_is_for(
     await page.keyboard.press("Tab")
     await expect(page.get_by_label("Choose files")).to_be_focused()
     await expect(drop.locator("#zone")).to_have_css("outline-style", "solid")
-    async with page.expect_file_chooser() as choosing:
+    async with choosing(page, chosen):
         await page.keyboard.press("Enter")
-    await (await choosing.value).set_files(chosen)
     await give(page, "dragenter", dropped)
     assert await drop.evaluate("(drop) => drop.matches(':state(over)')")
     await give(page, "dragover", dropped)

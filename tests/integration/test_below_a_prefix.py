@@ -49,7 +49,8 @@ from tests.support.watchers import refused
 
 
 def who(request: CallerRequest) -> Viewer | None:
-    return Viewer("ada") if request.cookies.get("sessionid") == "a-session" else None
+    sessions = {"a-session": Viewer("ada"), "an-admin": Viewer("root", admin=True)}
+    return sessions.get(request.cookies.get("sessionid", ""))
 
 
 @pytest.fixture
@@ -99,3 +100,23 @@ async def test_addresses_in_the_page_of_a_lasting_link_are_below_the_prefix(serv
         addresses = re.findall(r'(?:og:url" content|json\+oembed" href)="([^"]+)"', html)
         assert [address.startswith(f"{server.url}/") for address in addresses] == [True, True]
         assert [(await ada.request("GET", address)).status for address in addresses] == [200, 200]
+
+
+async def test_admin_api_answers_below_the_prefix(server: AppServer) -> None:
+    async with Api(server) as ada:
+        upload_id, _ = await ada.reserved("a.mp4", 100)
+        assert (await ada.request("GET", "/api/admin/history")).refusal == (403, "FORBIDDEN")
+    server.headers = {"Cookie": "sessionid=an-admin"}
+    async with Api(server) as admin:
+        log = await admin.request("GET", f"/api/admin/uploads/{upload_id}/log")
+        assert [event["actor"] for event in log.body["events"]] == [{"type": "user", "name": "ada"}]
+        history = await admin.request("GET", "/api/admin/history")
+        assert (history.body["window"], len(history.body["buckets"])) == ("hour", 60)
+        assert (await admin.request("GET", "/api/admin/rooms")).body["sockets"] == []
+        order = {"type": "template", "name": "auto"}
+        for verb, paused in (("pause", ["auto"]), ("resume", [])):
+            reply = await admin.request("POST", f"/api/admin/{verb}", json=order)
+            assert [one["name"] for one in reply.body["paused"]] == paused
+        cancelled = await admin.request("POST", "/api/admin/uploads/cancel", json={"filter": {"owner": "ada"}})
+        assert (cancelled.body["changed"], cancelled.body["cursor"]) == (1, None)
+        assert (await admin.request("POST", "/api/admin/rooms/disconnect", json={"user": "ada"})).status == 200

@@ -156,6 +156,18 @@ async def test_token_of_a_link_allows_what_its_scope_says_and_nothing_else(serve
             assert (await revoked.get(upload_id)).refusal == (401, "UNAUTHENTICATED")
 
 
+async def test_retry_by_a_link_needs_the_stored_source_because_its_holder_has_no_file(server: AppServer) -> None:
+    async with Api(server, token("ada")) as ada:
+        upload_id, _ = await ada.reserved("a.mp4", 100)
+        view, control = [await link_to(ada, upload_id, scope=scope) for scope in ("view", "control")]
+        await ada.cancel(upload_id)
+        for made, refusal in ((view, (403, "FORBIDDEN")), (control, (409, "SOURCE_GONE"))):
+            async with Api(server, made["url"].rpartition("/")[2]) as holder:
+                assert (await holder.retry(upload_id)).refusal == refusal
+                assert (await holder.get(upload_id)).body["stage"] == "cancelled"
+        assert (await ada.retry(upload_id)).body["state"]["stage"] == "receiving"
+
+
 async def test_socket_of_a_revoked_link_is_disconnected_and_hears_no_more(server: AppServer) -> None:
     async with Api(server, token("ada")) as ada:
         upload_id, _ = await ada.reserved("a.mp4", 100)

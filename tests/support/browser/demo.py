@@ -75,6 +75,22 @@ async def transferred(page: Page, files: Iterable[Path]) -> JSHandle:
     return await page.evaluate_handle(_TRANSFER, described)
 
 
+@asynccontextmanager
+async def choosing(page: Page, *files: Path) -> AsyncIterator[None]:
+    """Expect that a file chooser opens meanwhile, and choose files in it; without files, it stays open.
+
+    Playwright asks the browser to report choosers in a task of its own, which the next call overtakes. The answer to a
+    call that follows that task comes when the browser does report them.
+    """
+    async with page.expect_file_chooser() as opening:
+        for _ in range(2):
+            await page.evaluate("0")
+        yield
+    chooser = await opening.value
+    if files:
+        await chooser.set_files(list(files))
+
+
 FOCUSED = "document.activeElement.shadowRoot?.activeElement ?? document.activeElement"
 """The expression of the focused element."""
 
