@@ -162,8 +162,8 @@ def write_event(
 ) -> WrittenEvent:
     """Write the record and its event. A pause, or a stage in which nothing works on the upload, ends the lease."""
     idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
-    held = connection.execute("SELECT lease_token FROM uploads WHERE id = ?", (upload.id,)).fetchone()
-    lease_token = held[0] if held else None
+    leased = connection.execute("SELECT lease_token FROM uploads WHERE id = ?", (upload.id,)).fetchone()
+    lease_token = leased[0] if leased else None
     connection.execute(
         "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
         " finished_at = :finished_at, cleanup_at = IIF(:moved, :cleanup_at, cleanup_at), record = :record,"
