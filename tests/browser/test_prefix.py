@@ -33,6 +33,7 @@ async def test_pages_and_elements_call_their_server_below_its_prefix(
     await demo.choose(picture, large)
     for file in (picture, large):
         await demo.card(file).reaches("Completed")
+    await demo.card(picture).button("Show result").click()
     shown = demo.card(picture).root.locator(".screen img")
     await expect(shown).to_be_visible()
     await shown.evaluate("(image) => image.decode()")

@@ -164,7 +164,7 @@ async def test_row_of_an_interrupted_transfer_says_what_is_kept_and_goes_on(
         await demo.connection_is("reconnecting")
         await expect(card.facts).to_be_visible()
         server.restart()
-        await card.reaches("Receiving")
+        await card.reaches("Sending")
     await card.reaches("Completed")
     assert_valid_progress(await demo.renderings(picture))
 
