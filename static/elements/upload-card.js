@@ -224,7 +224,10 @@ export class UploadCard extends EventTarget {
   /** Show each fact in an element of its own, which does not wrap. @param {string[]} facts */
   #renderFacts(facts) {
     const line = byClass(this.element, "facts-line");
-    while (line.childElementCount > facts.length) line.lastElementChild?.remove();
+    while (line.childElementCount > facts.length) {
+      line.lastChild?.remove(); // the space
+      line.lastElementChild?.remove();
+    }
     while (line.childElementCount < facts.length) {
       const fact = document.createElement("span");
       fact.className = "fact";

@@ -205,6 +205,8 @@ export const EN_TEXTS = {
   /** @param {string} text   A title. */
   asSentence: (text) => `${text}.`,
 
+  fileUnreadable: "The file was changed, moved or deleted while it was sent.",
+
   /** @param {string} filename */
   fileMissing: (filename) =>
     `The server does not have the complete file. Choose ${isolate(filename)} again to continue.`,

@@ -10,8 +10,8 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.conftest import Shelf
 from tests.support.browser.demo import WORK_SECONDS
-from tests.support.harness import Api, RunningServer
-from tests.support.pages import examples
+from tests.support.harness import ROOT, Api, RunningServer
+from tests.support.pages import ADDRESS, examples, start_examples
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +22,13 @@ CLIENT_PAGE = """<!doctype html><meta charset="utf-8"><input id="picker" type="f
   import { send } from "/docs-example.js";
   picker.onchange = async () => { result.textContent = await send(picker.files[0]); };
 </script>"""
+
+
+START_PAGE = """<!doctype html><meta charset="utf-8"><input type="file">
+<script type="module">
+  document.querySelector("input").onchange = () => import("/docs-example.js");
+</script>"""
+SOCKET_IO = ROOT / "static" / "node_modules" / "socket.io-client" / "dist" / "socket.io.esm.min.js"
 
 
 def test_every_example_has_its_test() -> None:
@@ -89,6 +96,16 @@ async def test_the_example_of_the_element_shows_its_upload(
     html = EXAMPLE_ID.sub(state["uploadId"], examples("html")["element"].code)
     page = await opened(context, server, f"<!doctype html><meta charset='utf-8'>{html}")
     await page.wait_for_function("document.querySelector('upload-progress').upload?.state?.status === 'completed'")
+
+
+async def test_the_examples_of_the_reference_print_the_progress_to_the_end(
+    server: RunningServer, context: BrowserContext, shelf: Shelf
+) -> None:
+    script = "\n".join(example.code.replace(ADDRESS, server.url) for example in start_examples("javascript"))
+    page = await opened(context, server, START_PAGE, script)
+    await page.route("https://cdn.jsdelivr.net/**", lambda route: route.fulfill(path=SOCKET_IO))
+    async with page.expect_console_message(lambda message: message.text == "done 100 Done", timeout=WORK_MS):
+        await page.locator("input").set_input_files(shelf.image("one.png"))
 
 
 async def test_the_example_of_tus_sends_its_file(

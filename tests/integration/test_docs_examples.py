@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.conftest import Shelf
 from tests.support.app import AppServer
 from tests.support.harness import ROOT
-from tests.support.pages import DOCS, examples, table
+from tests.support.pages import DOCS, examples, start_examples, table
 from tests.unit.test_docs import verify_signature
 
 EXPECTED = {
@@ -63,6 +63,22 @@ async def test_the_example_in_python_uploads_and_downloads(server: AppServer, sh
     *progress, status = printed.splitlines()
     assert (progress[-1], status) == ("100.0", "completed")
     assert [path.suffix for path in (tmp_path / "results").iterdir()] == [".mp4"]
+
+
+async def test_the_example_of_the_reference_in_python_uploads(server: AppServer, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.image().rename(tmp_path / "film.mp4")
+    (example,) = start_examples("python")
+    *progress, url = (await run([sys.executable, "-c", example.at(server.url)], None, tmp_path)).splitlines()
+    assert progress[-1] == "done 100.0 Done"
+    assert url.startswith(f"{server.url}/media/")
+
+
+async def test_the_examples_of_the_reference_for_curl_upload(server: AppServer, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.image().rename(tmp_path / "film.mp4")
+    reserve, watch, send = (example.at(server.url) for example in start_examples("curl"))
+    reserved = json.loads(await run(["bash", "-euc", reserve], None, tmp_path))
+    both = f"{watch} & {send}; wait".replace("UPLOAD_ID", reserved["uploadId"])
+    assert '"status":"completed"' in await run(["bash", "-euc", both], None, tmp_path)
 
 
 async def test_the_application_of_the_guide_serves_uploads_below_the_prefix(

@@ -5,6 +5,7 @@ A table or an example is found by the comment above it, such as `<!-- table:erro
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +37,15 @@ class Block:
         """The example for a server at another address than the one it names."""
         assert ADDRESS in self.code
         return self.code.replace(ADDRESS, url)
+
+
+def start_examples(language: str) -> list[Block]:
+    """The blocks of code in one language below "Start here" on the API reference, in their order."""
+    page = (ROOT / "static" / "docs" / "docs.html").read_text()
+    found = re.search(rf'<section data-language="{language}">(.*?)</section>', page, re.DOTALL)
+    assert found, f"The API reference has no examples in {language}."
+    codes = re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", found[1], re.DOTALL)
+    return [Block("", language, html.unescape(re.sub(r"</?span[^>]*>", "", code))) for code in codes]
 
 
 @cache

@@ -56,6 +56,12 @@ def test_a_page_has_a_readable_length_and_one_title(page: Path) -> None:
     assert len(re.findall(r"^# .+$", prose(page), re.MULTILINE)) == 1
 
 
+def test_readme_has_a_picture_for_each_colour_scheme() -> None:
+    pictures = re.findall(r'src(?:set)?="([^"]+)"', prose(README))
+    assert len(pictures) == 2
+    assert [name for name in pictures if not (ROOT / name).is_file()] == []
+
+
 @pytest.mark.parametrize("command", ["make run", "make test"])
 def test_the_two_commands_come_first(command: str) -> None:
     assert command in text(README)[:3000]

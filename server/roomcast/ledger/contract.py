@@ -207,8 +207,8 @@ class LeasedUpload:
     @classmethod
     def from_token(cls, token: str, upload: Upload, expires_at: float) -> LeasedUpload:
         """Parse a token made by `new_token`."""
-        holder, since, _ = token.rsplit(".", 2)
-        return cls(upload, holder, int(since) / 1000, expires_at)
+        holder, since = parse_token(token)
+        return cls(upload, holder, since, expires_at)
 
 
 @dataclass(frozen=True)
@@ -239,6 +239,12 @@ def too_many(in_flight: int | None) -> TooMany:
 def new_token(holder: str, now: float) -> str:
     """Return a unique lease token that names the holder and the time of the claim."""
     return f"{holder}.{round(now * 1000)}.{secrets.token_hex(8)}"
+
+
+def parse_token(token: str) -> tuple[str, float]:
+    """Return the holder that a lease token names, and the time of the claim."""
+    holder, since, _ = token.rsplit(".", 2)
+    return holder, int(since) / 1000
 
 
 class UploadLog(Protocol):
