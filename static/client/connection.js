@@ -67,6 +67,7 @@ export class Roomcast extends EventTarget {
   /** @type {object | undefined} */ #tus;
   #slots = new Semaphore(CONCURRENT_SENDS);
   #closed = false;
+  /** Whether the page is being left, when the socket loses what is still to be sent. */ #leaving = false;
 
   /** Use `connect`. @param {URL} url @param {string} [token] @param {Function} [io] @param {object} [tus] */
   constructor(url, token, io, tus) {
@@ -77,6 +78,8 @@ export class Roomcast extends EventTarget {
     this.#fallback = new Fallback(this.#http, () => this.#openUploads(), (state) => this.#setState(state));
     this.#fallback.start();
     for (const event of ["offline", "online"]) globalThis.addEventListener?.(event, this.#networkChanged);
+    // Before the listeners of the elements, whose calls are the last ones.
+    for (const event of ["pagehide", "pageshow"]) globalThis.addEventListener?.(event, this.#leavingChanged, true);
     void this.#openSocket(io);
   }
 
@@ -172,6 +175,7 @@ export class Roomcast extends EventTarget {
   close() {
     this.#closed = true;
     for (const event of ["offline", "online"]) globalThis.removeEventListener?.(event, this.#networkChanged);
+    for (const event of ["pagehide", "pageshow"]) globalThis.removeEventListener?.(event, this.#leavingChanged, true);
     this.#fallback.stop();
     this.#socket?.disconnect();
     this.#rooms.clear();
@@ -294,6 +298,11 @@ export class Roomcast extends EventTarget {
     if (this.#socket?.connected === (type === "offline")) this.#reconnect();
   };
 
+  /** @param {Event} event */
+  #leavingChanged = ({ type }) => {
+    this.#leaving = type === "pagehide";
+  };
+
   /** @param {number} delay */
   #connectAfter(delay) {
     setTimeout(() => this.#closed || this.#socket.connect(), delay);
@@ -360,13 +369,14 @@ export class Roomcast extends EventTarget {
   // --- HTTP -------------------------------------------------------------------------------------------------------
 
   /**
-   * Call over the socket if it is connected, else with the equivalent HTTP request.
+   * Call over the socket if it is connected, else with the equivalent HTTP request, which also outlives the page.
    *
    * @param {string} event @param {string} method @param {string} path @param {string} uploadId
    * @returns {Promise<{state?: Message}>}
    */
   async #call(event, method, path, uploadId) {
-    return this.#socket?.connected ? this.#emit(event, { uploadId }) : this.#http.request(method, path);
+    const hasSocket = this.#socket?.connected && !this.#leaving;
+    return hasSocket ? this.#emit(event, { uploadId }) : this.#http.request(method, path);
   }
 
   /** @param {File} file @param {string} uploadId */

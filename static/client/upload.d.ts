@@ -52,6 +52,8 @@ export declare class Upload extends EventTarget {
     sending: "no" | "waiting" | "now" | "interrupted" | "paused";
     /** Whether the server waits for bytes that this client can only send when `send(file)` is called. */
     needsFile: boolean;
+    /** Whether the file could not be read any more while it was sent: it was changed, moved or deleted. */
+    fileUnreadable: boolean;
     /** Whether `continueSending` can read the file again without a choice, after the person has allowed it. */
     canContinue: boolean;
     /** Whether a join has not been answered yet. */

@@ -52,6 +52,8 @@ export class Upload extends EventTarget {
   sending = "no";
   /** Whether the server waits for bytes that this client can only send when `send(file)` is called. */
   needsFile = false;
+  /** Whether the file could not be read any more while it was sent: it was changed, moved or deleted. */
+  fileUnreadable = false;
   /** Whether `continueSending` can read the file again without a choice, after the person has allowed it. */
   canContinue = false;
   /** Whether a join has not been answered yet. */
@@ -148,6 +150,7 @@ export class Upload extends EventTarget {
   async send(file) {
     this.file = file;
     this.needsFile = false;
+    this.fileUnreadable = false;
     await this.start();
   }
 
@@ -338,6 +341,7 @@ export class Upload extends EventTarget {
     } catch (error) {
       if (signal.aborted) return; // `pause`, `cancel` or the end of the upload has set the state
       if (isLockStolen(error)) return this.#yieldToOtherTab();
+      if (asRoomcastError(error).code === "FILE_UNREADABLE") return this.#requestFile();
       this.sending = "no";
       await this.refresh(); // the server knows the reason: the file was too large, or all bytes did arrive
       if (signal.aborted || this.error || (this.state && this.state.stage !== "receiving")) return;
@@ -357,6 +361,14 @@ export class Upload extends EventTarget {
   /** Stop, because another tab was given the file and sends it. */
   #yieldToOtherTab() {
     this.file = null;
+    this.#stopSending();
+  }
+
+  /** Stop, because the file cannot be read any more. */
+  #requestFile() {
+    this.file = null;
+    this.needsFile = true;
+    this.fileUnreadable = true;
     this.#stopSending();
   }
 

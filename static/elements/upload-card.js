@@ -23,7 +23,7 @@ const ANNOUNCED = new Set(["compressing", "completed", "error"]); // announcing 
 
 let cards = 0;
 
-/** The stages between sending and compressing, in which no percentage tells anything. */
+/** The stages between sending and compressing, which have no percentage of their own. */
 const BETWEEN = new Set(["queued", "fetching", "probing"]);
 
 const MAIN_OUTPUTS = new Set(["video", "audio", "image"]);
@@ -224,7 +224,10 @@ export class UploadCard extends EventTarget {
   /** Show each fact in an element of its own, which does not wrap. @param {string[]} facts */
   #renderFacts(facts) {
     const line = byClass(this.element, "facts-line");
-    while (line.childElementCount > facts.length) line.lastElementChild?.remove();
+    while (line.childElementCount > facts.length) {
+      line.lastChild?.remove(); // the space
+      line.lastElementChild?.remove();
+    }
     while (line.childElementCount < facts.length) {
       const fact = document.createElement("span");
       fact.className = "fact";

@@ -17,6 +17,8 @@ import { isSettled, outcomeOf } from "./upload-view-model.js";
 /** @typedef {import("../client/upload.js").Upload} Upload */
 
 const COMPACT_FROM = 6; // rows
+const LONG_FROM = 50; // rows, whose rendering takes so long that it is done for the changes of some time together
+const LONG_INTERVAL_MS = 200;
 const CONNECTION_EVENTS = ["uploadadded", "uploadremoved", "change", "statechange"];
 
 /** The connections of all lists and drop zones of the page that were given none. */
@@ -28,6 +30,7 @@ export class UploadProgressList extends ListOptions {
   /** By upload, or by file for rejected files. @type {Map<object, UploadCard>} */ #cards = new Map();
   /** The rows in the order in which they are shown. @type {UploadCard[]} */ #rows = [];
   /** The uploads that are about to be deleted; their rows are hidden. @type {Set<object>} */ #deleting = new Set();
+  /** The uploads that are about to be cancelled. @type {Set<Upload>} */ #cancelling = new Set();
   #delayed = new DelayedAction(() => this.render());
   /** Settled uploads whose rows were dismissed or hidden. @type {WeakSet<Upload>} */ #dismissed = new WeakSet();
   /** @type {WeakMap<Upload, ReturnType<typeof setTimeout>>} */ #hideTimers = new WeakMap();
@@ -38,6 +41,7 @@ export class UploadProgressList extends ListOptions {
   #collapsed = false;
   #showsAllRows = false;
   #updateQueued = false;
+  #updatedAt = -Infinity;
   /** The element that had the focus before it moved here. @type {EventTarget | null} */ #previousFocus = null;
   #internals = this.attachInternals();
 
@@ -114,7 +118,7 @@ export class UploadProgressList extends ListOptions {
   /** @protected */
   detach() {
     super.detach();
-    this.#delayed.performNow();
+    queueMicrotask(() => this.isConnected || this.#delayed.performNow()); // moving it removes and adds it
     removeEventListener("pagehide", this.#performDelayed);
     for (const name of CONNECTION_EVENTS) this.#connection?.removeEventListener(name, this.#queueUpdate);
     this.#connection = null;
@@ -142,14 +146,18 @@ export class UploadProgressList extends ListOptions {
     return this.locale.rowSummary(summaryOf(this.#shownCards.map(({ summaryRow }) => summaryRow)));
   }
 
-  /** Update once for all changes in the current task. */
+  /** Update once for all changes in the current task; a long list, for all changes until its time has come. */
   #queueUpdate = () => {
     if (this.#updateQueued) return;
     this.#updateQueued = true;
-    queueMicrotask(() => {
+    const update = () => {
       this.#updateQueued = false;
       if (this.#connection) this.#update(this.#connection.uploads);
-    });
+      this.#updatedAt = performance.now();
+    };
+    const delay = this.#cards.size < LONG_FROM ? 0 : this.#updatedAt + LONG_INTERVAL_MS - performance.now();
+    if (delay > 0) setTimeout(update, delay);
+    else queueMicrotask(update);
   };
 
   /** Show the uploads, but those that were deleted. @param {readonly Upload[]} watched */
@@ -189,8 +197,9 @@ export class UploadProgressList extends ListOptions {
       void this.showResult(card);
       this.#queueUpdate();
     });
-    card.addEventListener("delete", () => this.#deleteLater(upload, card));
+    card.addEventListener("delete", () => this.#deleteLater(upload, card.filename));
     if (upload.file || !isSettled(upload)) this.#closed = false;
+    card.scheduled = this.#cancelling.has(upload);
     this.#add(upload, card);
     this.#scheduleHide(card);
   }
@@ -266,31 +275,44 @@ export class UploadProgressList extends ListOptions {
 
   /** Cancel all uploads after the time to undo it. */
   #cancelAllLater() {
-    const cards = this.#cardsThatCan("cancel");
-    for (const card of cards) card.scheduled = true;
-    const end = () => {
-      for (const card of cards) card.scheduled = false;
+    const uploads = /** @type {Upload[]} */ (this.#cardsThatCan("cancel").map(({ upload }) => upload));
+    const schedule = (/** @type {boolean} */ scheduled) => {
+      this.#cancelling = new Set(scheduled ? uploads : []);
+      for (const upload of uploads) {
+        const card = this.#cards.get(upload);
+        if (card) card.scheduled = scheduled;
+      }
     };
     const perform = () => {
-      end();
-      for (const card of cards) card.perform("cancel");
+      schedule(false);
+      for (const upload of uploads) this.#finish(upload, "cancel");
     };
-    this.#startDelayed({ text: this.locale.cancellingSoon(cards.length), perform, undo: end });
+    const text = this.locale.cancellingSoon(uploads.length);
+    this.#startDelayed({ text, perform, undo: () => schedule(false) }, () => schedule(true));
   }
 
-  /** @param {Upload} upload @param {UploadCard} card */
-  #deleteLater(upload, card) {
+  /** Perform what could be undone until now; the list may have been removed meanwhile.
+   * @param {Upload} upload @param {"cancel" | "delete"} action */
+  #finish(upload, action) {
+    const card = this.#cards.get(upload);
+    if (card && action === "delete") card.delete();
+    else if (card) card.perform("cancel");
+    else if (action === "delete" || !isSettled(upload)) void upload[action]().catch(() => {});
+  }
+
+  /** @param {Upload} upload @param {string} filename */
+  #deleteLater(upload, filename) {
     const start = () => this.#deleting.add(upload);
     const perform = () => {
       this.#deleting.delete(upload);
-      card.delete();
+      this.#finish(upload, "delete");
     };
     const undo = () => {
       this.#deleting.delete(upload);
       this.render();
-      card.focus();
+      this.#cards.get(upload)?.focus();
     };
-    this.#startDelayed({ text: this.locale.deletingSoon(card.filename), perform, undo }, start);
+    this.#startDelayed({ text: this.locale.deletingSoon(filename), perform, undo }, start);
   }
 
   /** @param {import("../rows/delayed-action.js").Action} action @param {() => void} [prepare] */
@@ -360,7 +382,7 @@ export class UploadProgressList extends ListOptions {
     const hadFocus = this.root.activeElement === this.child("undo");
     const notice = this.child("undo-notice");
     const time = /** @type {HTMLElement} */ (notice.lastElementChild);
-    if (current && current.text !== this.child("undo-text").textContent) time.replaceWith(time.cloneNode()); // starts anew
+    if (current && current.text !== this.child("undo-text").textContent) time.replaceWith(time.cloneNode()); // starts again
     setHidden(notice, current === null);
     setText(this.child("undo-text"), current?.text ?? "");
     setText(/** @type {HTMLElement} */ (this.child("undo").firstElementChild), this.locale.undo);
@@ -397,6 +419,7 @@ export class UploadProgressList extends ListOptions {
       card.opensResult = !dialog && this.#cards.size === 1;
     }
     this.child("cards").classList.toggle("compact", dialog || visible.size >= COMPACT_FROM);
+    this.child("cards").classList.toggle("long", visible.size >= LONG_FROM);
     this.child("cards").classList.toggle("single", this.#cards.size === 1);
     const others = [...this.#cards.values()].filter((card) => !this.#rows.includes(card)); // about to be deleted
     placeRows(this.child("cards"), [...this.#rows, ...others].map(({ element }) => element));

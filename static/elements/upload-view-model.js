@@ -53,10 +53,11 @@ export function viewOf(upload, locale, rejection = "") {
   const { transfer, retryAt } = upload;
   if (upload.needsFile) {
     const { percent, sent, total } = transfer ?? { percent: null, sent: 0, total: null };
-    const problem =
+    const rest =
       upload.canContinue && percent !== null && total !== null
         ? locale.continueForRest(locale.format.percent(percent), locale.bytes(total - sent))
         : locale.restMissing(locale.filename(upload), transfer);
+    const problem = upload.fileUnreadable ? [locale.fileUnreadable, rest].join(" ") : rest;
     return view("waiting", locale.needsFile, { problem, transfer });
   }
   if (upload.sending === "paused") {

@@ -183,6 +183,7 @@ export const ar = createLocale({
   attemptNumber: (attempt) => `المحاولة ${format.number(attempt)}`,
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) => `الملف غير مكتمل على الخادم. اختر ${isolate(filename)} مجددًا للمتابعة.`,
+  fileUnreadable: "تغيّر الملف أو نُقل أو حُذف أثناء إرساله.",
   wrongFile: (size) => `هذا ملف آخر. حجم الملف المطلوب ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `القالب «${isolate(template)}» يقبل ${kind === "video" ? "الفيديو" : "الصور"} فقط.`,

@@ -157,7 +157,7 @@ function composedTexts(current) {
     saved(percent) {
       const { format, larger, sameSize, smaller } = current();
       const rounded = Math.round(percent);
-      if (rounded >= 1) return smaller(format.percent(rounded));
+      if (rounded >= 1) return smaller(format.percent(Math.min(rounded, 99))); // some bytes remain
       return rounded <= -1 ? larger(format.percent(-rounded)) : sameSize;
     },
 

@@ -130,6 +130,7 @@ export declare const EN_TEXTS: {
     attemptNumber: (attempt: number) => string;
     /** @param {string} text   A title. */
     asSentence: (text: string) => string;
+    fileUnreadable: string;
     /** @param {string} filename */
     fileMissing: (filename: string) => string;
     /** Shown while a cancellation of several uploads can be undone. @param {number} count */

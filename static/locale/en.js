@@ -196,7 +196,7 @@ export const EN_TEXTS = {
     STALLED: "Try it again.",
     WORKER_LOST: "Your file is not the cause. Try it again.",
     SOURCE_GONE: "Send the file again.",
-    INTERNAL: "If it happens again, tell the operator the upload’s ID.",
+    INTERNAL: "If it happens again, send the upload’s ID to the operator.",
   },
 
   /** @param {number} attempt */
@@ -204,6 +204,8 @@ export const EN_TEXTS = {
 
   /** @param {string} text   A title. */
   asSentence: (text) => `${text}.`,
+
+  fileUnreadable: "The file was changed, moved or deleted while it was sent.",
 
   /** @param {string} filename */
   fileMissing: (filename) =>

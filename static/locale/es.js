@@ -185,6 +185,7 @@ export const es = createLocale({
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `El servidor no tiene el archivo completo. Vuelva a elegir ${isolate(filename)} para continuar.`,
+  fileUnreadable: "El archivo se modificó, se movió o se eliminó durante el envío.",
   wrongFile: (size) => `Este es otro archivo. El archivo esperado ocupa ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `La plantilla «${template}» solo acepta ${kind === "video" ? "vídeos" : "imágenes"}.`,

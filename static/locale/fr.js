@@ -187,6 +187,7 @@ export const fr = createLocale({
   asSentence: (text) => `${text}.`,
   fileMissing: (filename) =>
     `Le serveur n’a pas le fichier complet. Choisissez à nouveau ${isolate(filename)} pour continuer.`,
+  fileUnreadable: "Le fichier a été modifié, déplacé ou supprimé pendant l’envoi.",
   wrongFile: (size) => `C’est un autre fichier. La taille du fichier attendu est de ${bytes(size)}.`,
   wrongForTemplate: (template, kind) =>
     `Le modèle « ${template} » n’accepte que des ${kind === "video" ? "vidéos" : "images"}.`,

@@ -178,6 +178,7 @@ export const ja = createLocale({
   asSentence: (text) => `${text}。`,
   fileMissing: (filename) =>
     `サーバーにファイル全体が届いていません。続けるには「${isolate(filename)}」をもう一度選択してください。`,
+  fileUnreadable: "ファイルは送信中に変更、移動、または削除されました。",
   wrongFile: (size) => `別のファイルです。必要なファイルのサイズは${bytes(size)}です。`,
   wrongForTemplate: (template, kind) =>
     `テンプレート「${template}」で受け付けるのは${kind === "video" ? "動画" : "画像"}のみです。`,

@@ -21,6 +21,7 @@ export class UploadHistory extends EventTarget {
   goneCount = 0;
 
   /** @type {Set<string>} */ #hidden = new Set();
+  /** The stored names, by the uploads' ids. @type {Map<string, string>} */ #filenames = new Map();
   /** The stored position of each upload. @type {WeakMap<Upload, string>} */ #stored = new WeakMap();
   #roomcast;
   #locale;
@@ -33,6 +34,7 @@ export class UploadHistory extends EventTarget {
     roomcast.addEventListener("change", () => this.#update());
     store.onChangeElsewhere((uploadId, entry) => this.#changedElsewhere(uploadId, entry));
     for (const [uploadId, entry] of store.allEntries()) {
+      this.#filenames.set(uploadId, entry.filename);
       if (entry.hidden) this.#hidden.add(uploadId);
       else this.#watch(uploadId, entry);
     }
@@ -40,9 +42,8 @@ export class UploadHistory extends EventTarget {
 
   /** Return an upload's filename: the current one, else the stored one. @param {Upload} upload @returns {string} */
   filename = (upload) => {
-    const current = upload.file ?? upload.state;
-    const entry = current ? undefined : store.allEntries().find(([uploadId]) => uploadId === upload.id);
-    return entry?.[1].filename ?? this.#locale().filename(upload);
+    const stored = upload.file || upload.state ? undefined : this.#filenames.get(upload.id ?? "");
+    return stored ?? this.#locale().filename(upload);
   };
 
   /** @param {Upload} upload */
@@ -102,6 +103,7 @@ export class UploadHistory extends EventTarget {
 
   /** @param {string} uploadId @param {HistoryEntry | null} entry */
   #changedElsewhere(uploadId, entry) {
+    if (entry) this.#filenames.set(uploadId, entry.filename);
     const upload = this.#roomcast.uploads.find(({ id }) => id === uploadId);
     if (entry?.hidden) this.#hidden.add(uploadId);
     else this.#hidden.delete(uploadId);

@@ -9,10 +9,15 @@
  */
 export function placeRows(list, rows) {
   const fixed = rows.find(isActive);
+  let isSettled = false;
   /** @type {Element | null} */ let next = null;
   for (const row of rows.toReversed()) {
     const inPlace = row.parentElement === list && row.nextElementSibling === next;
-    if (!inPlace && (row !== fixed || row.parentElement !== list)) move(list, row, next);
+    if (!inPlace && (row !== fixed || row.parentElement !== list)) {
+      if (!isSettled) list.getBoundingClientRect(); // Chromium 156 loses changes of style that are pending when a row is moved
+      isSettled = true;
+      move(list, row, next);
+    }
     next = row;
   }
 }
@@ -27,7 +32,6 @@ function isActive(row) {
  * @param {HTMLElement} row @param {Element | null} next */
 function move(list, row, next) {
   if (row.isConnected && list.moveBefore) {
-    row.getBoundingClientRect(); // Chromium 156 loses changes of style that are pending when a row is moved
     list.moveBefore(row, next); // keeps animations and the state of players
   } else {
     list.insertBefore(row, next);

@@ -1,6 +1,5 @@
 /** Sends the bytes of one upload's file, and after an interruption the rest of them as soon as that is possible. */
 import { TransferMeter } from "./transfer-meter.js";
-export type RoomcastError = import("../protocol/errors.js").RoomcastError;
 export type DirectTarget = import("./direct-upload.js").DirectTarget;
 export type Message = import("../protocol/messages.js").Message;
 export type ResumableSender = (signal: AbortSignal, onProgress: (sent: number) => void) => Promise<void>;
@@ -34,7 +33,8 @@ export declare class FileSender {
     /** When an interrupted transfer is tried again, in milliseconds since 1970; null while it is not interrupted. */
     get retryAt(): number | null;
     /**
-     * Send the file. Resolves with the server's answer; rejects when it refuses the file, or when aborted.
+     * Send the file. Resolves with the server's answer; rejects when it refuses the file, when aborted, or with the code
+     * `FILE_UNREADABLE`.
      *
      * @param {DirectTarget | null} target   The bucket that takes the file, if it is not sent to the server.
      * @param {AbortSignal} signal

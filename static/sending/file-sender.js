@@ -1,11 +1,10 @@
 /** Sends the bytes of one upload's file, and after an interruption the rest of them as soon as that is possible. */
 
-import { asRoomcastError } from "../protocol/errors.js";
+import { RoomcastError, asRoomcastError } from "../protocol/errors.js";
 import { sendDirect } from "./direct-upload.js";
 import { RetryWait } from "./retry-wait.js";
 import { TransferMeter } from "./transfer-meter.js";
 
-/** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("./direct-upload.js").DirectTarget} DirectTarget */
 /** @typedef {import("../protocol/messages.js").Message} Message */
 
@@ -29,6 +28,7 @@ const SINGLE_REQUEST_BYTES = 1024 * 1024; // up to this size one request is fast
 const MAX_FAILURES = 25; // refusals that may pass, such as those of a full disk, without a byte that is sent
 const RENDER_MS = 200; // between two reports while bytes are sent
 const STALLED_MS = 5_500; // until the speed of a transfer that has stopped is 0
+const UNREADABLE = "The file was changed, moved or deleted while it was sent.";
 const RETRY_NOW = new DOMException("The connection is back.", "AbortError");
 
 export class FileSender {
@@ -62,7 +62,8 @@ export class FileSender {
   }
 
   /**
-   * Send the file. Resolves with the server's answer; rejects when it refuses the file, or when aborted.
+   * Send the file. Resolves with the server's answer; rejects when it refuses the file, when aborted, or with the code
+   * `FILE_UNREADABLE`.
    *
    * @param {DirectTarget | null} target   The bucket that takes the file, if it is not sent to the server.
    * @param {AbortSignal} signal
@@ -117,6 +118,7 @@ export class FileSender {
         return await this.#sendBytes(AbortSignal.any([signal, current.signal]));
       } catch (error) {
         if (signal.aborted || !(current.signal.aborted || this.#mayPass(asRoomcastError(error)))) throw error;
+        if (!(await isReadable(this.#file))) throw new RoomcastError("FILE_UNREADABLE", UNREADABLE);
       } finally {
         this.#try = null;
       }
@@ -169,4 +171,14 @@ export class FileSender {
     clearTimeout(this.#stallTimer);
     this.#stallTimer = setTimeout(() => this.#report("now"), STALLED_MS);
   }
+}
+
+/**
+ * Return whether a file can still be read. Browsers refuse one that has changed on the disk since it was chosen, and
+ * report that in the same way as a connection that breaks.
+ *
+ * @param {File} file @returns {Promise<boolean>}
+ */
+async function isReadable(file) {
+  return file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 }

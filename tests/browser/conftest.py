@@ -20,6 +20,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Frame,
 from tests.conftest import Shelf
 from tests.support import fake_ffmpeg
 from tests.support.browser.demo import Card, Demo
+from tests.support.browser.rows import Rows
 from tests.support.harness import Api, RunningServer
 
 ARGUMENTS = (
@@ -34,6 +35,7 @@ ARGUMENTS = (
 )
 
 OpenPage = Callable[..., Awaitable[Demo]]
+OpenRows = Callable[..., Awaitable[Rows]]
 ListUploads = Callable[[], Awaitable[list[dict[str, Any]]]]
 
 
@@ -203,6 +205,16 @@ def open_page(context: BrowserContext) -> OpenPage:
         return demo
 
     return open_page
+
+
+@pytest.fixture
+def open_rows(shared_server: RunningServer, context: BrowserContext) -> OpenRows:
+    """Return a function that opens a page with a list of fake uploads in a new tab."""
+
+    async def open_rows(attributes: str = "results") -> Rows:
+        return await Rows.open(await context.new_page(), shared_server, attributes)
+
+    return open_rows
 
 
 class Compressing(NamedTuple):

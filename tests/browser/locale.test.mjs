@@ -104,6 +104,7 @@ test("partialNote and resultNote describe incomplete, unchanged and measured res
 
 test("saved shows a larger result as larger", () => {
   assert.deepEqual([87.2, 0.6, -7].map(saved), ["87% smaller", "1% smaller", "7% larger"]);
+  assert.equal(saved(99.9), "99% smaller", "some bytes remain");
   for (const percent of [0.4, 0, -0.4]) assert.equal(saved(percent), "About the same size");
 });
 

@@ -6,30 +6,21 @@ The uploads are those of `fake_uploads.js`, which reach what a test sets, so not
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
-from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+from playwright.async_api import Browser, expect
 
-from tests.support.browser.demo import FOCUSED, Card
+from tests.browser.conftest import OpenRows
+from tests.support.browser.demo import FOCUSED
+from tests.support.browser.rows import Rows
 from tests.support.harness import ROOT, RunningServer
 
 pytestmark = pytest.mark.browser
 
-_FAKE = ROOT / "tests" / "support" / "browser" / "fake_uploads.js"
 _AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
-_HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Rows</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="/static/base.css"><link rel="stylesheet" href="/static/page.css">
-<link rel="stylesheet" href="/static/page/progress-demo.css">
-<script type="module" src="/static/upload-progress-list.js"></script>
-<main><h1>Rows</h1><button type="button">Before</button>{markup}<button type="button">After</button></main>
-<script type="module" src="/fake-uploads.js"></script>
-"""
 _EVERY_STATE = """
 () => {
   const names = ["sent", "film", "bad", "stopped", "lost", "queued", "waiting", "done"].map((name) => `${name}.mp4`);
@@ -50,83 +41,14 @@ _EVERY_STATE = """
 """
 
 
-class Rows:
-    """A tab with a list of fake uploads."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.list = page.locator("upload-progress-list")
-        self.rows = self.list.locator(".card:not([hidden])")
-        self.undo_notice = self.list.locator("#undo-notice")
-
-    def card(self, name: str) -> Card:
-        return Card(self.page, name)
-
-    def button(self, name: str) -> Any:
-        return self.list.get_by_role("button", name=name, exact=True)
-
-    async def run(self, script: str) -> Any:
-        """Run a script that changes the uploads, and wait until the list shows it."""
-        value = await self.page.evaluate(script)
-        await self.page.evaluate("() => new Promise((shown) => requestAnimationFrame(() => setTimeout(shown)))")
-        return value
-
-    async def names(self) -> list[str]:
-        """Return the names of the visible rows, from top to bottom, which is also their order in the document."""
-        described = await self.rows.evaluate_all(
-            "(rows) => rows.map((row) => [row.querySelector('.name').textContent, row.getBoundingClientRect().top])"
-        )
-        assert [top for _, top in described] == sorted(top for _, top in described)
-        return [name for name, _ in described]
-
-    async def calls(self, name: str) -> list[str]:
-        """Return the methods that were called of an upload."""
-        called: list[str] = await self.page.evaluate("(name) => connection.named(name).calls", name)
-        return called
-
-    async def focused(self) -> str:
-        title: str = await self.page.evaluate(f"() => ({FOCUSED}).textContent.trim()")
-        return title
-
-
-Open = Callable[..., Awaitable[Rows]]
-
-
-async def _opened(page: Page, server: RunningServer, attributes: str) -> Rows:
-    async def page_itself(route: Route) -> None:
-        markup = f"<upload-progress-list {attributes}></upload-progress-list>"
-        await route.fulfill(body=_HTML.format(markup=markup), content_type="text/html")
-
-    async def fake(route: Route) -> None:
-        await route.fulfill(body=_FAKE.read_text(), content_type="text/javascript")
-
-    await page.route("**/own", page_itself)
-    await page.route("**/fake-uploads.js", fake)
-    await page.goto(f"{server.url}/own")
-    await page.wait_for_function(
-        "() => document.querySelector('upload-progress-list').roomcast === globalThis.connection"
-    )
-    return Rows(page)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def open_rows(shared_server: RunningServer, context: BrowserContext) -> Open:
-    """Return a function that opens a page with a list in a new tab."""
-
-    async def open_rows(attributes: str = "results") -> Rows:
-        return await _opened(await context.new_page(), shared_server, attributes)
-
-    return open_rows
-
-
 @asynccontextmanager
 async def phone(browser: Browser, server: RunningServer) -> AsyncIterator[Rows]:
     context = await browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    yield await _opened(await context.new_page(), server, "results")
+    yield await Rows.open(await context.new_page(), server, "results")
     await context.close()
 
 
-async def test_rows_are_in_the_order_of_what_they_need(open_rows: Open) -> None:
+async def test_rows_are_in_the_order_of_what_they_need(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run("() => connection.add(0, 'A', 'B', 'C', 'D').forEach((upload) => upload.reach('receiving'))")
     assert await own.names() == ["A", "B", "C", "D"], "as they were chosen"
@@ -144,7 +66,7 @@ async def test_rows_are_in_the_order_of_what_they_need(open_rows: Open) -> None:
     assert await own.names() == ["F", "D", "C", "B", "E", "A"]
 
 
-async def test_row_in_use_stays_and_a_row_that_moves_keeps_the_focus(open_rows: Open) -> None:
+async def test_row_in_use_stays_and_a_row_that_moves_keeps_the_focus(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.page.set_viewport_size({"width": 800, "height": 600})
     await own.run(
@@ -184,7 +106,7 @@ async def test_row_in_use_stays_and_a_row_that_moves_keeps_the_focus(open_rows: 
     assert scrolled == await own.page.evaluate("() => scrollY")
 
 
-async def test_short_list_shows_what_moves_before_what_waits(open_rows: Open) -> None:
+async def test_short_list_shows_what_moves_before_what_waits(open_rows: OpenRows) -> None:
     own = await open_rows('mode="dialog" max-items="3"')
     await own.run(
         """() => {
@@ -201,7 +123,7 @@ async def test_short_list_shows_what_moves_before_what_waits(open_rows: Open) ->
     await expect(own.list.locator("#count")).to_contain_text("1 compressing, 5 waiting, 1 failed")
 
 
-async def test_completed_row_is_one_line_and_opens_its_result_on_request(open_rows: Open) -> None:
+async def test_completed_row_is_one_line_and_opens_its_result_on_request(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(
         "() => connection.add(0, 'one.png')[0].reach('done', { progress: 100, poster, element: result('one.png') })"
@@ -231,7 +153,7 @@ async def test_completed_row_is_one_line_and_opens_its_result_on_request(open_ro
     await expect(card.root.locator(".result")).to_be_hidden()
 
 
-async def test_25_files_fit_two_screens(open_rows: Open, browser: Browser, shared_server: RunningServer) -> None:
+async def test_25_files_fit_two_screens(open_rows: OpenRows, browser: Browser, shared_server: RunningServer) -> None:
     fill = """() => {
       const names = Array.from({ length: 25 }, (_, index) => `IMG_${2000 + index}.mp4`);
       connection.add(0, ...names).forEach((upload, index) => {
@@ -265,7 +187,7 @@ async def test_25_files_fit_two_screens(open_rows: Open, browser: Browser, share
         assert await small.list.locator(".fact:visible").count() <= 2 * 4 + 21
 
 
-async def test_all_rows_are_paused_resumed_and_retried_together(open_rows: Open) -> None:
+async def test_all_rows_are_paused_resumed_and_retried_together(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(_EVERY_STATE)
     await own.run(
@@ -292,7 +214,7 @@ async def test_all_rows_are_paused_resumed_and_retried_together(open_rows: Open)
     assert gap >= 16
 
 
-async def test_cancelling_all_can_be_undone(open_rows: Open) -> None:
+async def test_cancelling_all_can_be_undone(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(_EVERY_STATE)
     await own.page.clock.install()
@@ -323,7 +245,7 @@ async def test_cancelling_all_can_be_undone(open_rows: Open) -> None:
     assert [await own.calls(name) for name in ("bad.mp4", "done.mp4")] == [[], []]
 
 
-async def test_deletion_waits_until_the_next_one_or_until_the_page_is_left(open_rows: Open) -> None:
+async def test_deletion_waits_until_the_next_one_or_until_the_page_is_left(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(
         "() => [...'ABC'].forEach((name, at) => connection.add(at, name)[0].reach('done', { progress: 100 }))"
@@ -344,7 +266,7 @@ async def test_deletion_waits_until_the_next_one_or_until_the_page_is_left(open_
     assert await own.names() == ["C"]
 
 
-async def test_bar_is_filled_segment_by_segment_and_says_what_it_shows(open_rows: Open) -> None:
+async def test_bar_is_filled_segment_by_segment_and_says_what_it_shows(open_rows: OpenRows) -> None:
     own = await open_rows()
     filled = """
     (bar) => [...bar.querySelectorAll(".segment")].map((segment) => {
@@ -381,7 +303,7 @@ async def test_bar_is_filled_segment_by_segment_and_says_what_it_shows(open_rows
     await expect(card.bar).to_be_hidden()
 
 
-async def test_facts_do_not_wrap_and_no_separator_starts_a_line(open_rows: Open) -> None:
+async def test_facts_do_not_wrap_and_no_separator_starts_a_line(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(_EVERY_STATE)
     await own.run(
@@ -405,7 +327,7 @@ async def test_facts_do_not_wrap_and_no_separator_starts_a_line(open_rows: Open)
     assert await own.card("film.mp4").facts.evaluate("(facts) => getComputedStyle(facts).overflowX") == "clip"
 
 
-async def test_long_and_arabic_names_keep_their_extension(open_rows: Open) -> None:
+async def test_long_and_arabic_names_keep_their_extension(open_rows: OpenRows) -> None:
     own = await open_rows()
     long = f"{'a very long name of a film ' * 9}(copy 3).mp4"
     arabic = f"{'تقرير الاجتماع ' * 20}.mp4"
@@ -430,7 +352,17 @@ async def test_long_and_arabic_names_keep_their_extension(open_rows: Open) -> No
             assert (end["x"] > whole["x"] + 20) == (direction == "ltr"), "an Arabic name ends on the left"
 
 
-async def test_glyphs_have_one_meaning_each(open_rows: Open) -> None:
+async def test_text_of_the_server_in_an_arabic_row_keeps_its_direction(open_rows: OpenRows) -> None:
+    own = await open_rows('results locale="ar"')
+    await expect(own.list.locator("#frame")).to_have_attribute("dir", "rtl")
+    await own.run(_EVERY_STATE)
+    english, arabic = own.card("bad.mp4").problem, own.card("lost.mp4").problem
+    for problem, direction in ((english, "ltr"), (arabic, "rtl")):
+        await expect(problem).to_have_css("direction", direction)
+        await expect(problem).to_have_css("text-align", "right")
+
+
+async def test_glyphs_have_one_meaning_each(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(_EVERY_STATE)
     drawn = """(svg) => [...svg.querySelectorAll("path")].filter((path) => path.checkVisibility())
@@ -444,7 +376,7 @@ async def test_glyphs_have_one_meaning_each(open_rows: Open) -> None:
     assert len(set(paths.values())) == len(paths)
 
 
-async def test_forced_colours_show_bars_and_the_primary_button(open_rows: Open) -> None:
+async def test_forced_colours_show_bars_and_the_primary_button(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(_EVERY_STATE)
     await own.page.emulate_media(forced_colors="active")
@@ -461,7 +393,7 @@ async def test_forced_colours_show_bars_and_the_primary_button(open_rows: Open) 
     not _AXE.is_file(), reason="axe-core is not installed: `make setup` brings it where npm is installed"
 )
 @pytest.mark.parametrize("attributes", ["results", 'mode="dialog"'])
-async def test_axe_finds_nothing_in_any_state(open_rows: Open, attributes: str) -> None:
+async def test_axe_finds_nothing_in_any_state(open_rows: OpenRows, attributes: str) -> None:
     own = await open_rows(attributes)
     await own.page.add_script_tag(content=_AXE.read_text())
     found = """

@@ -192,6 +192,24 @@ function useClock(context) {
   return context.mock.timers;
 }
 
+test("a file that can no longer be read is asked for, and not taken for a broken connection", async (context) => {
+  useClock(context);
+  for (const [sent, tries] of [[file, `PUT api/uploads/${ID}/content`], [large, "resumable"]]) {
+    const gone = async () => Promise.reject(new RoomcastError("NETWORK", "gone", { retryable: true }));
+    const { asked, host } = connection({ "POST api/uploads": reservation, [`GET api/uploads/${ID}`]: () => receiving(1, 3) }, gone);
+    const changed = new File([sent], "changed.mp4");
+    changed.slice = () => ({ arrayBuffer: async () => Promise.reject(new DOMException("", "NotReadableError")) });
+    const upload = new Upload(host, { file: changed });
+    await upload.start();
+    assert.equal(asked.filter((one) => one === tries).length, 1, "it is not tried again");
+    assert.deepEqual([upload.needsFile, upload.fileUnreadable, upload.sending, upload.error], [true, true, "no", null]);
+    assert.match(viewOf(upload, en).problem, /^The file was changed, moved or deleted while it was sent\. .*Choose /);
+    host.request = async () => ({ state: message(2) });
+    await upload.send(file);
+    assert.deepEqual([upload.needsFile, upload.fileUnreadable, upload.state.seq], [false, false, 2]);
+  }
+});
+
 test("an interrupted upload counts down to the next try, and goes on at once when the connection is back", async (context) => {
   const clock = useClock(context);
   const answers = { "POST api/uploads": reservation };

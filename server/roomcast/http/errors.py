@@ -148,7 +148,7 @@ def _relative_base(request: web.Request) -> str:
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever a handler raises in JSON, without internals.
+    """Answer every exception of a handler in JSON, without internals.
 
     A person whose address is of no operation gets a page.
     """

@@ -75,7 +75,7 @@ class RoomRoutes(RouteGroup):
         Tag.ADMIN,
         "Disconnect sockets",
         (json_body(DisconnectResult, "How many sockets were disconnected."),),
-        description="In all web processes. A client that this call has disconnected does not reconnect by itself.",
+        description="They may be connected to any process. A disconnected client does not reconnect by itself.",
         body={JSON: DisconnectRequest},
         errors=(Forbidden, Malformed, TooLarge),
     )
