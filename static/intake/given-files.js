@@ -74,10 +74,10 @@ export function readHandles(handles) {
 /**
  * Give pictures from the clipboard a name of their own: browsers call each of them `image.png`.
  *
- * @param {Given} given @param {(time: string) => string} nameAt   Returns a name without a suffix. @param {Date} [now]
+ * @param {Given} given @param {(time: string) => string} nameAt   Returns a name without a suffix. @param {Date} now
  * @returns {Given}
  */
-export function withPastedNames(given, nameAt, now = new Date()) {
+export function withPastedNames(given, nameAt, now) {
   const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
   const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join("-");
   const time = `${date} ${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join(".")}`;

@@ -135,8 +135,9 @@ export class UploadDrop extends ConnectedElement {
     acceptFromButtons(["folder", "photo", "video"].map((id) => this.child(id)), onGiven);
     this.addEventListener("paste", ({ clipboardData }) => {
       if (!clipboardData?.types.includes("Files")) return;
+      const now = new Date(); // reading may take a while
       const given = readTransfer(clipboardData);
-      void onGiven(given.then((read) => withPastedNames(read, this.locale.intake.pastedPicture)));
+      void onGiven(given.then((read) => withPastedNames(read, this.locale.intake.pastedPicture, now)));
     });
     this.addEventListener("dragenter", (event) => hasFiles(event) && this.#setDepth(this.#depth + 1));
     this.addEventListener("dragleave", (event) => hasFiles(event) && this.#setDepth(this.#depth - 1));

@@ -92,8 +92,9 @@ async function send(given) {
 function paste({ clipboardData, target }) {
   const isText = target instanceof Element && target.matches("input:not([type=file]), textarea");
   if (isText || !clipboardData?.types.includes("Files")) return;
+  const now = new Date(); // reading may take a while
   const given = readTransfer(clipboardData);
-  void send(given.then((read) => withPastedNames(read, locale().intake.pastedPicture)));
+  void send(given.then((read) => withPastedNames(read, locale().intake.pastedPicture, now)));
 }
 
 function configure() {

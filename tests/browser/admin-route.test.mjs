@@ -21,6 +21,11 @@ test("what is no route is the unfiltered list", () => {
   }
 });
 
+test("values that no list has are left out, and long texts are cut", () => {
+  const { filter } = parseRoute(`#/?state=zzz&age=century&sort=bogus&owner=ada&text=${"x".repeat(300)}`);
+  assert.deepEqual(filter, { ...NO_FILTER, owner: "ada", text: "x".repeat(200) });
+});
+
 test("an order alone is a filter, the usual order is not", () => {
   assert.ok(isFiltered({ ...NO_FILTER, sort: "oldest" }));
   assert.ok(!isFiltered({ ...NO_FILTER, sort: "newest" }));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -388,6 +389,51 @@ async def test_page_of_an_upload_replays_what_its_watchers_saw(
         await expect(page.get_by_text("There is no upload with this id")).to_be_visible()
         await page.get_by_role("link", name="All uploads").click()
         await expect(row(page, upload)).to_be_visible()
+
+
+async def test_many_failures_events_and_attempts_leave_the_page_short(admin_server: RunningServer, page: Page) -> None:
+    async with Api(admin_server, token("ada")) as ada, Api(admin_server, token("root", admin=True)) as root:
+        upload, _ = await ada.reserved("later.mp4", 9)
+        log = (await root.request("GET", f"/api/admin/uploads/{upload}/log")).body
+        (first,), (attempt,) = log["events"], log["attempts"]
+        log["events"] = [{**first, "seq": seq, "message": {**first["message"], "seq": seq}} for seq in range(1, 301)]
+        log["attempts"] = [{**attempt, "attempt": number} for number in range(1, 61)]
+        overview = (await root.request("GET", "/api/admin/overview")).body
+        await ada.cancel(upload)  # the other tests count what is unfinished
+    failed = {"filename": "a.mp4", "owner": "ada", "message": "Broken.", "at": overview["now"], "canRetry": False}
+    overview["failures"]["groups"] = [
+        {
+            "code": f"CODE_{number}",
+            "step": "probing",
+            "retryable": False,
+            "uploads": [{**failed, "uploadId": str(number)}],
+        }
+        for number in range(52)
+    ]
+    board = json.dumps({"overview": overview, "uploads": []})
+    await sign_in(page, admin_server)
+    stream = f"event: board\ndata: {board}\n\n"
+    await page.route("**/api/admin/events", lambda route: route.fulfill(content_type="text/event-stream", body=stream))
+    await page.route(f"**/api/admin/uploads/{upload}/log", lambda route: route.fulfill(json=log))
+    await page.reload()
+    await expect(page.locator(".group")).to_have_count(10)
+    await expect(page.get_by_role("link", name="and 42 more groups")).to_have_attribute("href", "#/?state=failed")
+
+    await page.goto(f"{admin_server.url}/admin#/uploads/{upload}")
+    await expect(page.locator(".event")).to_have_count(300)
+    assert await page.evaluate("() => document.documentElement.scrollHeight") < 2500
+    slider = page.get_by_role("slider", name="Event")
+    for key, event in (("Home", page.locator(".event").first), ("End", page.locator(".event").last)):
+        await slider.focus()
+        await page.keyboard.press(key)
+        await expect(event).to_have_attribute("aria-current", "step")
+        assert await event.evaluate(
+            """(event) => {
+              const [{ top, bottom }, list] = [event, event.closest("ol")].map((one) => one.getBoundingClientRect());
+              return top >= list.top - 1 && bottom <= list.bottom + 1;
+            }"""
+        ), "the list is scrolled to it"
+    assert await violations(page) == []
 
 
 async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(

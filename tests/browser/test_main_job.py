@@ -112,7 +112,10 @@ async def test_permanent_failure_shows_its_reason_and_no_retry(
     demo = await open_page(server)
     await demo.choose(fake)
     card = await demo.card(fake).reaches("Failed")
-    await expect(card.problem).to_have_text("This is not a video or an image that can be processed.")
+    await expect(card.problem).to_have_text(
+        "This is not a video or an image that can be processed. It may be damaged, or its format is unknown here. "
+        "Try to save it as MP4 or JPEG."
+    )
     await expect(card.button("Retry")).to_be_hidden()
     await expect(card.button("Cancel")).to_be_hidden()
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 from roomcast.dispatch.taskiq_streams import TaskiqDispatch
-from roomcast.errors import StorageError
+from roomcast.errors import StorageError, Unavailable
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Scripts
@@ -67,8 +67,8 @@ def test_call_on_a_reset_connection_raises_storage_error(link: TcpLink) -> None:
                     outcomes += await asyncio.gather(*pings, return_exceptions=True)
                 link.mend()
             await eventually(lambda: all_answer(scripts), what="answers after the resets")
-        assert {type(outcome) for outcome in outcomes} == {StorageError}
-        causes = [outcome.__cause__ for outcome in outcomes if isinstance(outcome, StorageError)]
+        assert {type(outcome) for outcome in outcomes} == {Unavailable}
+        causes = [outcome.__cause__ for outcome in outcomes if isinstance(outcome, Unavailable)]
         met = [cause for cause in causes if cause and isinstance(cause.__cause__, RuntimeError)]
         assert met, "uvloop's error was not met"
 

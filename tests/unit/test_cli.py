@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +13,9 @@ from roomcast.cli.commands import app
 from roomcast.cli.doctor.checks import check_report
 from roomcast.cli.doctor.findings import ADVICE, Diagnosis, Finding, Misconfiguration, merged
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for, exit_code_for_all
+from roomcast.cli.main import open_missing_streams
 from roomcast.cli.output import LineDisplay
+from roomcast.cli.printing import print_line
 from roomcast.cli.table import age, shortened, status_lines
 from roomcast.client.errors import NETWORK, ClientError
 from roomcast.errors import Code
@@ -219,6 +222,14 @@ def test_place_in_the_queue_is_an_ordinal_as_in_the_page(number: int, text: str)
             ClientError("MALFORMED", "There is no template of that name.", details={"templates": ["auto", "image"]}),
             "MALFORMED: There is no template of that name. There are: auto, image.",
         ),
+        (
+            ClientError(
+                "MALFORMED",
+                "The link is not valid.",
+                details={"fields": [{"at": "expires", "why": "It must be a time."}, {"at": "", "why": "Nope"}, "x"]},
+            ),
+            "MALFORMED: The link is not valid. expires: It must be a time. Nope.",
+        ),
         (ClientError("UNAUTHENTICATED", "The token is not valid."), "UNAUTHENTICATED: The token is not valid."),
     ],
 )
@@ -280,6 +291,21 @@ def test_control_characters_of_a_name_or_an_error_move_no_cursor(capsys: pytest.
         display.problem(name, ClientError("X", why))
     (line,) = capsys.readouterr().err.splitlines()
     assert "\x1b" not in line
+
+
+def test_result_of_a_file_with_a_tab_in_its_name_has_three_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    element = {"outputs": [{"size": 9}], "original": {"size": 9}, "saved": None}
+    with LineDisplay() as display:
+        display.result("a\tb.mp4", state(uploadId="a", element=element), "http://a/v.mp4")
+    assert capsys.readouterr().out == "a\\tb.mp4\ta\thttp://a/v.mp4\n"
+
+
+def test_stream_that_the_caller_has_closed_loses_what_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    open_missing_streams()
+    assert sys.stdout.fileno() > 2, "the number of another stream is not given to it"
+    print_line("lost")
+    sys.stdout.close()
 
 
 def test_list_without_uploads_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import TimedOut
+from roomcast.ledger.contract import new_token
 from roomcast.ledger.history import event_counts, percentile
 from roomcast.uploads.lifecycle import Stage, State
 from roomcast.uploads.model import Upload, error_body
@@ -46,8 +47,7 @@ def test_a_record_that_was_set_aside_is_a_failure() -> None:
 def test_percentiles_are_right_within_a_tenth(durations: list[float], fraction: float) -> None:
     counts: Counter[str] = Counter()
     for seconds in durations:
-        before = at(Stage.PROBING, claimed_at=0.0, now=1.0)
-        counts.update(event_counts(before, at(Stage.FAILED, now=seconds)))
+        counts.update(event_counts(at(Stage.PROBING), at(Stage.FAILED, now=seconds), new_token("worker", 0.0)))
     ordered = sorted(durations)
     exact = next(one for rank, one in enumerate(ordered, 1) if rank >= fraction * len(ordered))
     assert exact * 0.9 < percentile(counts, "run", fraction) < exact * 1.1

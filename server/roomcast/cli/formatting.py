@@ -98,7 +98,15 @@ def problem(error: ClientError) -> str:
         return f"{error.code}: A token is needed. Pass --token or set ROOMCAST_TOKEN."
     templates = (error.details or {}).get("templates")
     names = f" There are: {', '.join(map(str, templates))}." if isinstance(templates, list) else ""
-    return f"{error.code}: {error.message}{names}"
+    return f"{error.code}: {error.message}{names}{_field_reasons(error)}"
+
+
+def _field_reasons(error: ClientError) -> str:
+    """Return what is wrong with each field of a request, if the server has said so."""
+    fields = (error.details or {}).get("fields")
+    found = [one for one in fields if isinstance(one, dict)] if isinstance(fields, list) else []
+    reasons = (f"{one.get('at', '')}: {one.get('why', '')}".removeprefix(": ").removesuffix(".") for one in found)
+    return "".join(f" {reason}." for reason in reasons)
 
 
 def line(state: Message, *, speed: Speed | None = None) -> str:

@@ -132,7 +132,7 @@ class LineDisplay:
         print_error(text)
 
     def _add_result(self, name: str, state: Message, location: str) -> None:
-        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
+        self._results.append(f"{printable(name)}\t{state['uploadId']}\t{location}")
         expires = state["element"].get("urlsExpireAt") if "element" in state else None
         if expires and "://" in location:
             self._expiries.append(expires)

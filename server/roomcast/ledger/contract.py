@@ -26,7 +26,7 @@ from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Actor, ApplicationEvent, Change, Tick, Upload
 
 CLEANUP_SECONDS = 60.0
-"""For how long a cleanup is claimed. Whoever claims it must stop before."""
+"""For how long a cleanup is claimed, in seconds. The claimant must stop before."""
 
 EVENT_LOG_LENGTH = 500
 """How many of an upload's latest events its log holds at least; older ones may be trimmed."""
@@ -207,8 +207,8 @@ class LeasedUpload:
     @classmethod
     def from_token(cls, token: str, upload: Upload, expires_at: float) -> LeasedUpload:
         """Parse a token made by `new_token`."""
-        holder, since, _ = token.rsplit(".", 2)
-        return cls(upload, holder, int(since) / 1000, expires_at)
+        holder, since = parse_token(token)
+        return cls(upload, holder, since, expires_at)
 
 
 @dataclass(frozen=True)
@@ -239,6 +239,12 @@ def too_many(in_flight: int | None) -> TooMany:
 def new_token(holder: str, now: float) -> str:
     """Return a unique lease token that names the holder and the time of the claim."""
     return f"{holder}.{round(now * 1000)}.{secrets.token_hex(8)}"
+
+
+def parse_token(token: str) -> tuple[str, float]:
+    """Return the holder that a lease token names, and the time of the claim."""
+    holder, since, _ = token.rsplit(".", 2)
+    return holder, int(since) / 1000
 
 
 class UploadLog(Protocol):
@@ -309,7 +315,7 @@ class UploadLog(Protocol):
     async def request_cancel(self, upload_id: str, change: Change) -> Upload:
         """Cancel the upload with `change` if it has no lease; otherwise set the flag that its holder's renewal returns.
 
-        The event of the cancellation has the actor of `change`, whoever writes it.
+        The event of the cancellation has the actor of `change`, also when another process writes it.
 
         Cancelling a cancelled upload changes nothing. Raise `WrongState` if it is done or failed.
         """

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from roomcast.ledger.contract import parse_token
 from roomcast.uploads.lifecycle import OUTCOME_STAGES, Stage, is_working
 from roomcast.uploads.model import Upload
 
@@ -18,11 +19,12 @@ _GROWTH = 1.2
 _CLASSES = 100
 
 
-def event_counts(before: Upload | None, after: Upload) -> dict[str, int]:
+def event_counts(before: Upload | None, after: Upload, lease_token: str | None = None) -> dict[str, int]:
     """Return what an event adds to the counts of its minute.
 
     `received`, `bytesIn`; `done`, `failed`, `cancelled`, `bytesOut`, `code.<error code>` at the end of an upload; and
-    `wait.…` at a worker's claim and `run.…` at the end of its work. Partial uploads are not counted.
+    `wait.…` at a worker's claim and `run.…` at the end of its work, since the claim that `lease_token` names. Partial
+    uploads are not counted.
     """
     if after.is_partial or (before is not None and before.stage is after.stage):
         return {}
@@ -37,8 +39,9 @@ def event_counts(before: Upload | None, after: Upload) -> dict[str, int]:
         counts[f"code.{''.join(after.error['code'].split())}"] = 1  # a name of a count has no space
     if after.stage is Stage.DONE and after.element:
         counts["bytesOut"] = _stored_bytes(after.element)
-    if before and is_working(before.stage) and before.claimed_at is not None:
-        counts |= _duration("run", after.updated_at - before.claimed_at)
+    if before and is_working(before.stage) and lease_token:
+        _, claimed_at = parse_token(lease_token)
+        counts |= _duration("run", after.updated_at - claimed_at)
     return counts
 
 

@@ -132,7 +132,6 @@ class Upload(ExtensibleRecord):
     The server itself fetches the bytes of an `imported` upload.
     `events_after_end` counts the application's events since the upload ended.
     `exhausted_since` is when a worker first had no resources left for the present attempt, None if none has.
-    `claimed_at` is when a worker claimed the upload for the present attempt.
     `template_paused` is never stored: like `queue_position`, the ledger sets it when it is read.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
@@ -176,7 +175,6 @@ class Upload(ExtensibleRecord):
     queue_position: int | None = None
     events_after_end: int = 0
     exhausted_since: float | None = None
-    claimed_at: float | None = None
     template_paused: bool = False
 
     later_fields: ClassVar[frozenset[str]] = frozenset(
@@ -190,7 +188,6 @@ class Upload(ExtensibleRecord):
             "traceparent",
             "events_after_end",
             "exhausted_since",
-            "claimed_at",
             "template_paused",
         }
     )
@@ -340,7 +337,6 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
         element=None if isinstance(change.fact, Deleted) else change.element or upload.element,
         error=change.error,
         not_before=change.not_before,
-        claimed_at=now if change.fact == Entered(Stage.FETCHING) else upload.claimed_at if same_attempt else None,
         exhausted_since=change.exhausted_since or (upload.exhausted_since if same_attempt else None),
     )
 
@@ -377,7 +373,6 @@ def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
         element=None,
         error=None,
         not_before=0.0,
-        claimed_at=None,
         exhausted_since=None,
     )
 

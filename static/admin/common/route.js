@@ -19,10 +19,17 @@ export const NO_FILTER = { state: "", text: "", template: "", owner: "", code: "
 const STAGES = new Set(["queued", "failed", "cancelled"]);
 const AGES_MS = new Map([["hour", 3_600_000], ["day", 86_400_000]]);
 
+const VALUES = /** @type {Partial<Record<keyof Filter, readonly string[]>>} */ ({
+  state: ["queued", "starting", "compressing", "uploading", "completed", "failed", "cancelled"],
+  age: [...AGES_MS.keys()],
+  sort: ["newest", "oldest", "largest", "longest"],
+});
+const MAX_LENGTH = 200; // of a text that the server accepts
+
 const NAMES = /** @type {(keyof Filter)[]} */ (Object.keys(NO_FILTER));
 const UPLOADS = "#/uploads/";
 
-/** Return the route of a fragment; the unfiltered list if it is none. @param {string} fragment   With its `#`. @returns {Route} */
+/** Return the route of a fragment; the unfiltered list if it is none. Values that do not exist are left out. @param {string} fragment   With its `#`. @returns {Route} */
 export function parseRoute(fragment) {
   if (fragment.startsWith(UPLOADS)) {
     const uploadId = decoded(fragment.slice(UPLOADS.length));
@@ -30,7 +37,10 @@ export function parseRoute(fragment) {
   }
   const query = new URLSearchParams(fragment.startsWith("#/?") ? fragment.slice(3) : "");
   const filter = { ...NO_FILTER };
-  for (const name of NAMES) filter[name] = query.get(name) || NO_FILTER[name];
+  for (const name of NAMES) {
+    const value = (query.get(name) ?? "").slice(0, MAX_LENGTH);
+    if (value && (VALUES[name]?.includes(value) ?? true)) filter[name] = value;
+  }
   return { view: "list", filter };
 }
 

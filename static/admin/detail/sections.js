@@ -70,7 +70,10 @@ export class EventList {
   /** @param {ReplayPlayer} player */
   constructor(player) {
     this.#player = player;
-    player.addEventListener("select", () => this.#showSelected());
+    player.addEventListener("select", () => {
+      this.#showSelected();
+      this.#scrollToSelected();
+    });
     setHidden(this.#note, true);
   }
 
@@ -93,6 +96,14 @@ export class EventList {
     for (const { button, seq } of this.#items.values()) {
       button.setAttribute("aria-current", seq === this.#player.shownSeq ? "step" : "false");
     }
+  }
+
+  /** Scroll the list, and not the page, to the selected event. */
+  #scrollToSelected() {
+    const selected = this.#list.querySelector('[aria-current="step"]')?.getBoundingClientRect();
+    if (!selected) return;
+    const { top, bottom } = this.#list.getBoundingClientRect();
+    this.#list.scrollTop += Math.min(selected.top - top, 0) + Math.max(selected.bottom - bottom, 0);
   }
 }
 

@@ -65,9 +65,14 @@ export class UploadPage {
     this.#events = new EventList(this.#player);
     this.#heading.tabIndex = -1;
     this.#note.setAttribute("role", "status");
-    this.#lines.tabIndex = 0;
-    this.#lines.setAttribute("aria-label", "Log lines");
-    this.#lines.setAttribute("role", "list");
+    const scrollable = /** @type {[HTMLElement, string][]} */ ([
+      [this.#stages, "Time per stage"], [this.#attempts, "Attempts"], [this.#lines, "Log lines"],
+    ]);
+    for (const [list, name] of scrollable) {
+      list.tabIndex = 0;
+      list.setAttribute("aria-label", name);
+      list.setAttribute("role", "list");
+    }
     this.#content.append(
       elementOf("div", "detail-main", sectionOf("What watchers saw", this.#player.element), this.#results),
       elementOf("div", "detail-side", sectionOf("Time per stage", this.#stages), sectionOf("Attempts", this.#attempts)),

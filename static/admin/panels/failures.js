@@ -7,6 +7,7 @@ import { listFragment, uploadFragment } from "../common/route.js";
 
 /** @typedef {{element: HTMLElement, json: string, ages: Age[]}} RenderedGroup */
 
+const MAX_GROUPS = 10;
 const MAX_UPLOADS = 5; // per group
 
 /** The groups of failures. A group is rendered again only when it has changed, so that its buttons can be pressed. */
@@ -19,9 +20,10 @@ export class FailureGroups {
     this.#retry = retry;
   }
 
-  /** @param {any[]} groups @param {number} now   The server's time in ms. */
-  show(groups, now) {
+  /** @param {any[]} all @param {number} now   The server's time in ms. */
+  show(all, now) {
     const list = byId("failures");
+    const groups = all.slice(0, MAX_GROUPS);
     const keys = groups.map(({ code, step, retryable }) => `${code} ${step} ${retryable}`);
     for (const [key, { element }] of this.#groups) {
       if (keys.includes(key)) continue;
@@ -34,6 +36,9 @@ export class FailureGroups {
       const current = list.children[index] ?? null;
       if (current !== rendered.element) list.insertBefore(rendered.element, current);
     });
+    const others = all.length - groups.length;
+    byId("failures-others-count").textContent = others === 1 ? "and 1 more group" : `and ${others} more groups`;
+    setHidden(byId("failures-others"), others === 0);
     setHidden(byId("failures-empty"), groups.length > 0);
   }
 

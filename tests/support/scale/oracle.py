@@ -87,6 +87,8 @@ def native(upload: Upload) -> Body:
         "fps": None,
         "outputs": upload.element["outputs"] if upload.stage == "done" and upload.element else [],
     }
+    if upload.state.retried:
+        body["retried"] = True
     if upload.forecast:
         body["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
     return body | ({"error": upload.error} if body["status"] == "error" else {})

@@ -138,7 +138,11 @@ class Write:
             before.ticks,
             "1" if before.cancel_requested else "",
             *event_arguments(
-                None if self.sets_aside else before.upload, self.upload, self._responsible, self.application_event
+                None if self.sets_aside else before.upload,
+                self.upload,
+                self._responsible,
+                self.application_event,
+                lease_token=before.token,
             ),
             "1" if self.ends_lease else "",
             entry_of(self.upload) if self.moves else "",
@@ -153,11 +157,16 @@ class Write:
 
 
 def event_arguments(
-    before: Upload | None, upload: Upload, actor: Actor, event: ApplicationEvent | None = None
+    before: Upload | None,
+    upload: Upload,
+    actor: Actor,
+    event: ApplicationEvent | None = None,
+    *,
+    lease_token: str | None = None,
 ) -> tuple[Argument, ...]:
     """Return the arguments of `store` in `keys.lua` after the id."""
     body = orjson.dumps(with_application_event(message(upload), event)) if event else _body(upload)
-    counts = " ".join(f"{name} {count}" for name, count in event_counts(before, upload).items())
+    counts = " ".join(f"{name} {count}" for name, count in event_counts(before, upload, lease_token).items())
     return upload.stage.value, upload.seq, encode(upload), body, EVENT_LOG_LENGTH, encode_actor(actor), counts
 
 

@@ -162,6 +162,8 @@ def write_event(
 ) -> WrittenEvent:
     """Write the record and its event. A pause, or a stage in which nothing works on the upload, ends the lease."""
     idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
+    leased = connection.execute("SELECT lease_token FROM uploads WHERE id = ?", (upload.id,)).fetchone()
+    lease_token = leased[0] if leased else None
     connection.execute(
         "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
         " finished_at = :finished_at, cleanup_at = IIF(:moved, :cleanup_at, cleanup_at), record = :record,"
@@ -187,7 +189,7 @@ def write_event(
         body = with_application_event(body, application_event)
     connection.execute("INSERT INTO events VALUES (?, ?, ?)", (upload.id, upload.seq, orjson.dumps(body)))
     connection.execute("INSERT INTO event_actors VALUES (?, ?, ?)", (upload.id, upload.seq, encode_actor(actor)))
-    count_event(connection, event_counts(before, upload), upload.updated_at)
+    count_event(connection, event_counts(before, upload, lease_token), upload.updated_at)
     if upload.seq > EVENT_LOG_LENGTH:
         query = "DELETE FROM events WHERE upload_id = ? AND seq <= ?"
         connection.execute(query, (upload.id, upload.seq - EVENT_LOG_LENGTH))
