@@ -352,6 +352,7 @@ export class Upload extends EventTarget {
       if (signal.aborted || this.error || (this.state && this.state.stage !== "receiving")) return;
       throw error;
     } finally {
+      if (this.state && this.state.stage !== "receiving") this.#lock.release(); // earlier, another tab would find it unfinished
       this.#changed();
     }
   }
@@ -440,8 +441,8 @@ export class Upload extends EventTarget {
   /** The server has all bytes, from this client or from another. */
   #allReceived() {
     this.needsFile = false;
-    this.#lock.release();
     if (this.sending === "paused") this.sending = "no";
+    if (this.sending === "no") this.#lock.release();
     if (this.error?.code === "NETWORK") this.error = null;
   }
 
