@@ -211,7 +211,7 @@ class StorageError(RoomcastError):
 
 
 class Unavailable(StorageError):
-    """A server of the storage cannot be used. Whoever raises it reports that to the server's `Availability`."""
+    """A server of the storage cannot be used. The code that raises it reports that to the server's `Availability`."""
 
 
 class StorageRefused(StorageError):

@@ -23,7 +23,7 @@ const ANNOUNCED = new Set(["compressing", "completed", "error"]); // announcing 
 
 let cards = 0;
 
-/** The stages between sending and compressing, in which no percentage tells anything. */
+/** The stages between sending and compressing, which have no percentage of their own. */
 const BETWEEN = new Set(["queued", "fetching", "probing"]);
 
 const MAIN_OUTPUTS = new Set(["video", "audio", "image"]);

@@ -382,7 +382,7 @@ export class UploadProgressList extends ListOptions {
     const hadFocus = this.root.activeElement === this.child("undo");
     const notice = this.child("undo-notice");
     const time = /** @type {HTMLElement} */ (notice.lastElementChild);
-    if (current && current.text !== this.child("undo-text").textContent) time.replaceWith(time.cloneNode()); // starts anew
+    if (current && current.text !== this.child("undo-text").textContent) time.replaceWith(time.cloneNode()); // starts again
     setHidden(notice, current === null);
     setText(this.child("undo-text"), current?.text ?? "");
     setText(/** @type {HTMLElement} */ (this.child("undo").firstElementChild), this.locale.undo);

@@ -4,26 +4,22 @@ import { Markup, instantiate, setText } from "../shared/dom.js";
 
 /** @typedef {import("../locale/create-locale.js").Locale} Locale */
 
+/** Return the markup of a notice that can be dismissed. @param {string} part @param {string} tone @param {string} role */
+const noticeMarkup = (part, tone, role) => `
+  <div class="notice" part="${part}" data-tone="${tone}">
+    <p role="${role}"></p>
+    <button class="button quiet icon" type="button">
+      <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+        <path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/>
+      </svg>
+      <span class="visually-hidden"></span>
+    </button>
+  </div>`;
+
 const MARKUP = new Markup(`
 <div class="notices" part="notices">
-  <div class="notice" part="notice" data-tone="info">
-    <p role="status"></p>
-    <button class="button quiet icon" type="button">
-      <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
-        <path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/>
-      </svg>
-      <span class="visually-hidden"></span>
-    </button>
-  </div>
-  <div class="notice" part="problem" data-tone="problem">
-    <p role="alert"></p>
-    <button class="button quiet icon" type="button">
-      <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
-        <path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/>
-      </svg>
-      <span class="visually-hidden"></span>
-    </button>
-  </div>
+  ${noticeMarkup("notice", "info", "status")}
+  ${noticeMarkup("problem", "problem", "alert")}
   <div class="question" part="question" role="alertdialog" aria-labelledby="question-text" hidden>
     <p id="question-text"></p>
     <div class="question-buttons">

@@ -196,7 +196,7 @@ export const EN_TEXTS = {
     STALLED: "Try it again.",
     WORKER_LOST: "Your file is not the cause. Try it again.",
     SOURCE_GONE: "Send the file again.",
-    INTERNAL: "If it happens again, tell the operator the upload’s ID.",
+    INTERNAL: "If it happens again, send the upload’s ID to the operator.",
   },
 
   /** @param {number} attempt */

@@ -1,4 +1,4 @@
-/** Tells developers when a browser blocks the responses of a server that does not know the page's origin. */
+/** Warns developers when a browser blocks the responses of a server that does not know the page's origin. */
 
 /** @type {Set<string>} */
 const hinted = new Set();

@@ -32,7 +32,7 @@ export class Sharing {
 
   /**
    * @param {Upload} upload @param {Locale} locale
-   * @param {(text: string) => void} announce   Tells screen readers what was done.
+   * @param {(text: string) => void} announce   Announces to screen readers what was done.
    */
   constructor(upload, locale, announce) {
     this.#upload = upload;

@@ -1,5 +1,5 @@
 /**
- * Stores handles of the files that are being sent, so that nobody has to choose them again after a reload. Only
+ * Stores handles of the files that are being sent, so that they need not be chosen again after a reload. Only
  * Chromium has handles that can be stored; elsewhere, nothing is stored and nothing is found.
  */
 

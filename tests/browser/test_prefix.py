@@ -41,6 +41,12 @@ async def test_pages_and_elements_call_their_server_below_its_prefix(
     await demo.page.goto(f"{server.url}/admin")
     await expect(demo.page.locator("#connection-text")).to_have_text("Live")
     await expect(demo.page.locator("tr.upload")).to_have_count(2)
+    await expect(demo.page.locator("#history canvas")).to_have_count(4)
+    async with demo.page.expect_response("**/api/admin/rooms"):
+        await demo.page.get_by_text("Connections and rooms").click()
+    async with demo.page.expect_response("**/api/admin/uploads/*/log"):
+        await demo.page.get_by_role("link", name=picture.name, exact=True).click()
+    await expect(demo.page.locator(".replay .stage")).to_have_text("Completed")
 
     async def outside(route: Route) -> None:
         await route.fulfill(body=OUTSIDE, content_type="text/html")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import BrowserContext, Dialog, Route, WebSocketRoute, expect
+from playwright.async_api import BrowserContext, Dialog, Page, Request, Route, WebSocketRoute, expect
 from roomcast.http.pages import page_policy
 
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
 from tests.browser.test_cancel import large
 from tests.conftest import Serve, Shelf
-from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress, choosing
+from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress, choosing, transferred
 from tests.support.clips import pad
 from tests.support.harness import ROOT, Api, RunningServer
 
@@ -60,6 +60,7 @@ async def test_page_shows_offline_and_recovers(
     card = await demo.card(clip).compresses()
     await context.set_offline(True)
     await expect(demo.banner).to_contain_text("You are offline")
+    await expect(card.facts, "a speed would be one of before").to_be_hidden()
     ffmpeg.heal()
     (upload,) = await list_uploads()
     assert (await api.finished(upload["uploadId"], WORK_SECONDS))["status"] == "completed"
@@ -162,7 +163,11 @@ async def test_row_of_an_interrupted_transfer_says_what_is_kept_and_goes_on(
         await expect(card.facts).to_contain_text("trying again in")
         await expect(card.button("Pause")).to_be_hidden()
         await demo.connection_is("reconnecting")
-        await expect(card.facts).to_be_visible()
+        await expect(demo.banner).to_have_text(
+            "The connection was lost. Reconnecting… Uploads will continue automatically."
+        )
+        await expect(card.facts, "the row says what is kept, beside the banner").to_contain_text("of 1.60 MB kept")
+        await expect(card.problem).to_be_empty()
         server.restart()
         await card.reaches("Sending")
     await card.reaches("Completed")
@@ -207,6 +212,56 @@ async def test_leaving_the_page_while_sending_warns_and_needs_the_file_again(
     assert asked == ["beforeunload"], "nothing was being sent by then"
 
 
+PICK_BY_HANDLE = """async ([transfer]) => {
+  const [file] = transfer.files;
+  const folder = await navigator.storage.getDirectory();
+  const handle = await folder.getFileHandle(file.name, { create: true });
+  const writer = await handle.createWritable();
+  await writer.write(file);
+  await writer.close();
+  globalThis.showOpenFilePicker = async () => [handle];
+}"""
+"""Makes the browser's picker answer with the handle of a copy of the file."""
+
+ASK_AGAIN = """
+FileSystemFileHandle.prototype.queryPermission = async () => "prompt";
+FileSystemFileHandle.prototype.requestPermission = async () => "granted";
+"""
+"""Makes the browser ask a person before a file is read again after a reload, as it does for files outside of it."""
+
+
+async def test_button_of_the_row_goes_on_after_a_reload_with_the_handle_of_the_file(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    picture = pad(shelf.image("large.png"), 1_600_000)
+    demo = await open_page(server)
+    offsets: list[int] = []
+
+    def note(request: Request) -> None:
+        if request.method == "PATCH":
+            offsets.append(int(request.headers["upload-offset"]))
+
+    async def leave(dialog: Dialog) -> None:
+        await dialog.accept()
+
+    demo.page.on("request", note)
+    demo.page.on("dialog", leave)
+    await demo.page.evaluate(PICK_BY_HANDLE, [await transferred(demo.page, [picture])])
+    card = demo.card(picture)
+    async with demo.limited_bandwidth(400_000):
+        await demo.page.locator(".drop").get_by_text("Choose files").click()
+        await expect(card.percent).to_have_text(re.compile(r"^[2-9]\d"))
+        await demo.page.add_init_script(ASK_AGAIN)
+        await demo.page.reload()
+        await card.reaches("File needed")
+        await expect(card.problem).to_contain_text("Continue")
+        await card.button("Continue").click()
+        await expect(card.button("Continue")).to_be_hidden()
+    await card.reaches("Completed")
+    first, *_, last = offsets
+    assert first == 0 < last, "received bytes are not sent again"
+
+
 async def test_second_tab_shows_the_same_uploads(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
@@ -229,6 +284,34 @@ async def test_second_tab_shows_the_same_uploads(
     for tab in (first, second):
         await expect(tab.cards).to_have_count(1)
         await expect(tab.card(one).root).to_be_visible()
+
+
+async def test_only_the_tab_that_was_given_a_file_sends_it_also_after_a_pause(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, context: BrowserContext
+) -> None:
+    """The other tab has the file's handle, too, and may read it."""
+    small, large = shelf.image("small.jpg"), pad(shelf.image("large.jpg"), 1_600_000)
+    senders: list[Page] = []
+
+    def record(request: Request) -> None:
+        if request.method in ("PUT", "PATCH"):
+            senders.append(request.frame.page)
+
+    other, demo = await open_page(server), await open_page(server)
+    context.on("request", record)
+    async with demo.limited_bandwidth(200_000):
+        async with demo.dragging(small, large) as drag:
+            await drag("drop")
+        await expect(demo.card(large).facts).to_contain_text("of 1.60 MB")
+        await demo.card(large).button("Pause").click()
+        await demo.card(small).reaches("Completed")
+        await other.card(small).reaches("Completed")
+        await expect(other.card(large).root).to_be_visible()
+    await demo.card(large).button("Resume").click()
+    for tab in (demo, other):
+        await tab.card(large).reaches("Completed")
+    context.remove_listener("request", record)
+    assert set(senders) == {demo.page}
 
 
 async def test_retry_in_another_tab_is_shown_after_the_room_was_closed(

@@ -352,6 +352,16 @@ async def test_long_and_arabic_names_keep_their_extension(open_rows: OpenRows) -
             assert (end["x"] > whole["x"] + 20) == (direction == "ltr"), "an Arabic name ends on the left"
 
 
+async def test_text_of_the_server_in_an_arabic_row_keeps_its_direction(open_rows: OpenRows) -> None:
+    own = await open_rows('results locale="ar"')
+    await expect(own.list.locator("#frame")).to_have_attribute("dir", "rtl")
+    await own.run(_EVERY_STATE)
+    english, arabic = own.card("bad.mp4").problem, own.card("lost.mp4").problem
+    for problem, direction in ((english, "ltr"), (arabic, "rtl")):
+        await expect(problem).to_have_css("direction", direction)
+        await expect(problem).to_have_css("text-align", "right")
+
+
 async def test_glyphs_have_one_meaning_each(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(_EVERY_STATE)

@@ -26,7 +26,7 @@ from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Actor, ApplicationEvent, Change, Tick, Upload
 
 CLEANUP_SECONDS = 60.0
-"""For how long a cleanup is claimed. Whoever claims it must stop before."""
+"""For how long a cleanup is claimed, in seconds. The claimant must stop before."""
 
 EVENT_LOG_LENGTH = 500
 """How many of an upload's latest events its log holds at least; older ones may be trimmed."""
@@ -315,7 +315,7 @@ class UploadLog(Protocol):
     async def request_cancel(self, upload_id: str, change: Change) -> Upload:
         """Cancel the upload with `change` if it has no lease; otherwise set the flag that its holder's renewal returns.
 
-        The event of the cancellation has the actor of `change`, whoever writes it.
+        The event of the cancellation has the actor of `change`, also when another process writes it.
 
         Cancelling a cancelled upload changes nothing. Raise `WrongState` if it is done or failed.
         """

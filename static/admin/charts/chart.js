@@ -62,7 +62,7 @@ export class ChartView {
     else this.draw();
   }
 
-  /** Draw the chart anew, with the present colors. */
+  /** Draw the chart again, with the present colors. */
   draw() {
     if (!this.#library || !this.#chart) return;
     this.#plot?.destroy();

@@ -52,7 +52,7 @@ export class Rooms {
     updateItems(byId("rooms-list"), this.#users, users, (user) => user, (user) => new UserItem(user, this.#disconnect));
     for (const user of users) this.#users.get(user)?.render(byUser.get(user) ?? [], this.#now());
     const notes = [
-      sockets.length === 0 && "nobody is connected over Socket.IO",
+      sockets.length === 0 && "no client is connected over Socket.IO",
       truncated && `only the first ${sockets.length} are shown`,
       missing.length && `no answer in time from ${missing.join(", ")}`,
     ];

@@ -27,7 +27,7 @@ _TRIAL_SECONDS = 20.0
 
 
 class BinariesError(OSError):
-    """ffmpeg or ffprobe cannot be used; the message tells the operator which one and why."""
+    """ffmpeg or ffprobe cannot be used; the message names it and the reason."""
 
 
 def find_binaries(ffmpeg: str | None = None, ffprobe: str | None = None) -> Binaries:

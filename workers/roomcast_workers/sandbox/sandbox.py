@@ -144,7 +144,7 @@ UNSANDBOXED = Sandbox()
 
 
 class BrokenProgram(OSError):
-    """A program that a setting names does not work; the message tells the operator which one and why."""
+    """A program that a setting names does not work; the message names it and the reason."""
 
 
 class SandboxError(OSError):

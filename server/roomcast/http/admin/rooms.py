@@ -75,7 +75,7 @@ class RoomRoutes(RouteGroup):
         Tag.ADMIN,
         "Disconnect sockets",
         (json_body(DisconnectResult, "How many sockets were disconnected."),),
-        description="In whichever process they are. A client that is disconnected so does not reconnect by itself.",
+        description="They may be connected to any process. A disconnected client does not reconnect by itself.",
         body={JSON: DisconnectRequest},
         errors=(Forbidden, Malformed, TooLarge),
     )

@@ -17,8 +17,8 @@ BannerRow = tuple[str, str]
 
 
 def print_ready(line: str, facts: Iterable[BannerRow] = ()) -> None:
-    """Print the line on standard output that tells a parent process that this process is ready; on a terminal with the
-    facts below it that a person needs."""
+    """Print the line on standard output by which a parent process knows that this process is ready, and on a terminal
+    the facts that a person needs."""
     if sys.stdout.isatty():
         line = banner(line, tuple(facts), Terminal(sys.stdout))
     sys.stdout.write(line + "\n")

@@ -1,4 +1,4 @@
-"""Find variables that look like settings but are none: a misspelt one would have no effect, and nobody would notice."""
+"""Find variables that look like settings but are none: a misspelt one would have no effect, without any notice."""
 
 from __future__ import annotations
 
