@@ -4,8 +4,9 @@ import { isTerminal, withAbsoluteUrls } from "../protocol/messages.js";
 import { deferred } from "./deferred.js";
 import { findUnfinished, pathOf, reserve } from "./reservation.js";
 import { fileOf, handleOf } from "../sending/file-handles.js";
+import { FileLock } from "../sending/file-lock.js";
 import { FileSender } from "../sending/file-sender.js";
-import { addUnfinished, isAbandoned, isFileOf, removeUnfinished, withUploadLock } from "../sending/resume-store.js";
+import { addUnfinished, isAbandoned, isFileOf, removeUnfinished } from "../sending/resume-store.js";
 
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../sending/transfer-meter.js").Transfer} Transfer */
@@ -67,6 +68,8 @@ export class Upload extends EventTarget {
   /** The bucket's URLs, until the file has been sent there. @type {import("../sending/direct-upload.js").DirectTarget | null} */
   #directTarget = null;
   #checkingForFile = false;
+  /** Held from the reservation until the server has all bytes, also while sending is paused. */
+  #lock = new FileLock(() => this.#yieldToOtherTab());
   #lastApplicationEvent = "";
   /** @type {import("../protocol/message-order.js").Position} */ #position;
   /** @type {Message[]} */ #receivedWhileJoining = [];
@@ -317,6 +320,7 @@ export class Upload extends EventTarget {
     const wanted = { file, type: this.#type, direct: this.#direct, metadata: this.#metadata };
     const reserved = await reserve(this.#host, wanted, signal);
     if (reserved === null) return;
+    void this.#lock.take(reserved.uploadId, { steal: true }); // before the other tabs see the upload
     if (this.#direct) this.#directTarget = reserved;
     else addUnfinished(file, this.#type, reserved.uploadId);
     await this.#assignId(reserved.uploadId);
@@ -334,13 +338,14 @@ export class Upload extends EventTarget {
     this.sending = "now";
     this.#changed();
     try {
-      const { state } = await withUploadLock(/** @type {string} */ (this.id), () => this.#sendBytes(signal));
+      await this.#lock.take(/** @type {string} */ (this.id), { steal: true });
+      signal.throwIfAborted();
+      const { state } = await this.#sendBytes(signal);
       if (!this.#hasApplied(state)) this.#apply(state, false);
       removeUnfinished(/** @type {File} */ (this.file), this.#type);
       if (!signal.aborted) this.sending = "no";
     } catch (error) {
       if (signal.aborted) return; // `pause`, `cancel` or the end of the upload has set the state
-      if (isLockStolen(error)) return this.#yieldToOtherTab();
       if (asRoomcastError(error).code === "FILE_UNREADABLE") return this.#requestFile();
       this.sending = "no";
       await this.refresh(); // the server knows the reason: the file was too large, or all bytes did arrive
@@ -369,6 +374,7 @@ export class Upload extends EventTarget {
     this.file = null;
     this.needsFile = true;
     this.fileUnreadable = true;
+    this.#lock.release();
     this.#stopSending();
   }
 
@@ -434,6 +440,7 @@ export class Upload extends EventTarget {
   /** The server has all bytes, from this client or from another. */
   #allReceived() {
     this.needsFile = false;
+    this.#lock.release();
     if (this.sending === "paused") this.sending = "no";
     if (this.error?.code === "NETWORK") this.error = null;
   }
@@ -446,9 +453,12 @@ export class Upload extends EventTarget {
     const abandoned = await isAbandoned(id);
     const handle = abandoned ? await handleOf(id) : null;
     const file = handle && (await fileOf(handle, { ask: false }));
+    const isRest = file !== null && isFileOf(file, id);
+    const hasLock = isRest && (await this.#lock.take(id, { steal: false })); // several tabs may be here at this moment
     this.#checkingForFile = false;
-    if (!abandoned || this.file || this.state?.stage !== "receiving") return;
-    if (file && isFileOf(file, id)) return void this.send(file);
+    if (!abandoned || this.file) return;
+    if (this.state?.stage !== "receiving") return this.#lock.release();
+    if (isRest) return void (hasLock ? this.send(file) : this.#checkForFile());
     this.needsFile = true;
     this.canContinue = handle !== null && file === null;
     this.#changed();
@@ -484,7 +494,3 @@ function isReceiving({ bytesReceived }, previous) {
   return previous !== null && (bytesReceived ?? 0) > (previous.bytesReceived ?? 0);
 }
 
-/** @param {unknown} error */
-function isLockStolen(error) {
-  return error instanceof DOMException && error.name === "AbortError";
-}

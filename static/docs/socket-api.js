@@ -20,7 +20,7 @@ export function describeSocketApi(asyncapi) {
   /** @type {Record<string, any>} */ const paths = {};
   for (const [name, operation] of Object.entries(asyncapi.operations)) {
     const messages = operation.messages.map((/** @type {any} */ reference) => resolve(asyncapi, reference));
-    const common = { operationId: name, summary: operation.summary.replaceAll("`", "") };
+    const common = { operationId: name, summary: operation.summary.replaceAll(/`([^`]+)`/g, "“$1”") };
     if (operation.action === "send") {
       paths[`/${name}`] = { get: { ...common, tags: ["Events"], responses: { 200: { ...response(messages[0]), description: "Payload" } } } };
     } else if (operation.reply) {

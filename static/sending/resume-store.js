@@ -1,10 +1,11 @@
 /**
  * Stores the unfinished uploads of this browser, so that they can be resumed after a reload or a crash.
  *
- * A file is identified by its name, size and modification date. If several tabs show an upload, the one that sends its
- * file holds a lock (Web Locks API) named after it. A tab that is given the file takes the lock over.
+ * A file is identified by its name, size and modification date. If several tabs show an upload, the one that has its file
+ * holds its `FileLock`. A tab that is given the file takes the lock over.
  */
 
+import { lockIsFree } from "./file-lock.js";
 import { tryStorage } from "../shared/storage.js";
 
 const PREFIX = "roomcast.sending.";
@@ -25,20 +26,7 @@ export function removeUnfinished(file, type) {
 }
 
 /**
- * Run `work` while this tab holds the upload's lock.
- *
- * @template T
- * @param {string} uploadId
- * @param {() => Promise<T>} work
- * @returns {Promise<T>} rejects with an `AbortError` when another tab takes the lock over
- */
-export function withUploadLock(uploadId, work) {
-  const { locks } = globalThis.navigator ?? {};
-  return locks ? locks.request(PREFIX + uploadId, { steal: true }, work) : work();
-}
-
-/**
- * Return whether this browser started an upload that no tab is sending any more. Resolves when the upload's lock is
+ * Return whether this browser started an upload whose file no tab has any more. Resolves when the upload's lock is
  * free.
  *
  * @param {string} uploadId
@@ -46,7 +34,7 @@ export function withUploadLock(uploadId, work) {
  */
 export async function isAbandoned(uploadId) {
   if (!isUnfinished(uploadId)) return false;
-  await globalThis.navigator?.locks?.request(PREFIX + uploadId, () => {}).catch(() => {});
+  await lockIsFree(uploadId);
   return isUnfinished(uploadId);
 }
 

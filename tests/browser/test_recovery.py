@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import BrowserContext, Dialog, Request, Route, WebSocketRoute, expect
+from playwright.async_api import BrowserContext, Dialog, Page, Request, Route, WebSocketRoute, expect
 from roomcast.http.pages import page_policy
 
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
@@ -284,6 +284,34 @@ async def test_second_tab_shows_the_same_uploads(
     for tab in (first, second):
         await expect(tab.cards).to_have_count(1)
         await expect(tab.card(one).root).to_be_visible()
+
+
+async def test_only_the_tab_that_was_given_a_file_sends_it_also_after_a_pause(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, context: BrowserContext
+) -> None:
+    """The other tab has the file's handle, too, and may read it."""
+    small, large = shelf.image("small.jpg"), pad(shelf.image("large.jpg"), 1_600_000)
+    senders: list[Page] = []
+
+    def record(request: Request) -> None:
+        if request.method in ("PUT", "PATCH"):
+            senders.append(request.frame.page)
+
+    other, demo = await open_page(server), await open_page(server)
+    context.on("request", record)
+    async with demo.limited_bandwidth(200_000):
+        async with demo.dragging(small, large) as drag:
+            await drag("drop")
+        await expect(demo.card(large).facts).to_contain_text("of 1.60 MB")
+        await demo.card(large).button("Pause").click()
+        await demo.card(small).reaches("Completed")
+        await other.card(small).reaches("Completed")
+        await expect(other.card(large).root).to_be_visible()
+    await demo.card(large).button("Resume").click()
+    for tab in (demo, other):
+        await tab.card(large).reaches("Completed")
+    context.remove_listener("request", record)
+    assert set(senders) == {demo.page}
 
 
 async def test_retry_in_another_tab_is_shown_after_the_room_was_closed(

@@ -50,7 +50,7 @@ async def test_error_is_answered_in_the_dialect_of_its_route(
     other = await client.post(path)
     assert (other.status, await other.json()) == (
         405,
-        BODIES[path]("MALFORMED", "This address does not take that method."),
+        BODIES[path]("MALFORMED", "This address does not accept that method."),
     )
     assert set(other.headers["Allow"].split(",")) == {"GET", "HEAD"}
 

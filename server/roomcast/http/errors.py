@@ -61,7 +61,7 @@ _LIBRARY_ERRORS: dict[int, tuple[Code, str | None]] = {
     401: (Code.UNAUTHENTICATED, None),
     403: (Code.FORBIDDEN, None),
     404: (Code.NOT_FOUND, "Nothing was found at this URL."),
-    405: (Code.MALFORMED, "This address does not take that method."),
+    405: (Code.MALFORMED, "This address does not accept that method."),
     408: (Code.STALLED, None),
     413: (Code.TOO_LARGE, "The body is too large."),
     416: (Code.MALFORMED, "The range is outside the file."),

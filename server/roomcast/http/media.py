@@ -40,7 +40,7 @@ FILE_RESPONSES = (
     ResponseSpec(200, "The file.", {"*/*": Binary}),
     ResponseSpec(206, "The range of the file.", {"*/*": Binary}),
     ResponseSpec(304, "The file has not changed."),
-    ResponseSpec(412, "The file is another one than `If-Match` names.", {JSON: ErrorResponse}),
+    ResponseSpec(412, "The file does not match `If-Match`.", {JSON: ErrorResponse}),
     ResponseSpec(
         416,
         "The range is outside the file.",

@@ -84,7 +84,7 @@ class Administration(Protocol):
     async def pause(self, target: PauseTarget, name: str, *, by: str) -> None:
         """Pause a template, whose queued uploads leave the queue, or a worker process, which finishes what it does.
 
-        What is paused already stays as it is.
+        If it is paused already, nothing changes.
         """
 
     async def resume(self, target: PauseTarget, name: str) -> None:

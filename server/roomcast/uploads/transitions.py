@@ -24,7 +24,7 @@ def lease_expired(upload: Upload, *, cancel_requested: bool) -> Change:
     if upload.stage is Stage.RECEIVING:
         return _failed(upload, Code.WORKER_LOST, "The server stopped while the file was arriving. Send it again.")
     if upload.state.attempt >= MAX_WORKER_LOSSES:
-        return _failed(upload, Code.WORKER_LOST, "The workers that had this upload were lost again and again.")
+        return _failed(upload, Code.WORKER_LOST, "Every worker that processed this upload was lost.")
     return Change(Retrying(failed=False), "The worker was lost; waiting for another")
 
 

@@ -159,6 +159,6 @@ async def test_errors_have_the_format_of_the_dialect(server: RunningServer, api:
                 {"detail": "This upload belongs to another user."},
             )
     wrong = await task(api, task_id, "PUT")
-    assert (wrong.status, wrong.body) == (405, {"detail": "This address does not take that method."})
+    assert (wrong.status, wrong.body) == (405, {"detail": "This address does not accept that method."})
     assert (await task(api, task_id)).status == 200
     assert server.error_lines() == []

@@ -101,7 +101,7 @@ async def run_ffprobe(
     def on_output(data: bytes) -> bool:
         output.extend(data)
         if len(output) > MAX_PROBE_BYTES:
-            raise errors.UnreadableMedia("The file's description of itself is too long.")
+            raise errors.UnreadableMedia("The file's metadata is too long.")
         return True
 
     ended = await _run_ffprobe(binaries, file, commands.probe(file), on_output, limits, timeout_seconds)

@@ -164,11 +164,11 @@ def check_report(url: URL, report: Mapping[str, Any], began: float, ended: float
         findings += _check_host(url, report["host"])
     scheme = report["scheme"] or public_scheme
     if (url.scheme == "https") != (scheme == "https"):
-        text = f"The server was called by {url.scheme}, and believes that it was by {scheme or 'http'}."
+        text = f"The server was called by {url.scheme}, and received the scheme {scheme or 'http'}."
         findings.append(Finding(Misconfiguration.SCHEME_WRONG, text))
     behind_proxy = url.scheme == "https" or (is_loopback(report["peer"]) and not is_loopback(url.host or ""))
     if behind_proxy and not report["forwarded"]:
-        text = f"The proxy does not say who called it: the server believes that {report['peer']} did."
+        text = f"The proxy does not send the address of its client: the server received {report['peer']}."
         findings.append(Finding(Misconfiguration.CLIENT_UNKNOWN, text))
     return findings
 
@@ -182,7 +182,7 @@ def _check_host(url: URL, host: str | None) -> list[Finding]:
         port = default
     if (found.hostname, port) == ((url.host or "").lower(), url.port):
         return []
-    text = f"The server was called as {url.authority}, and believes that it was as {host or 'nothing'}."
+    text = f"The server was called as {url.authority}, and received the name {host or 'nothing'}."
     return [Finding(Misconfiguration.HOST_WRONG, text)]
 
 

@@ -176,7 +176,7 @@ ADVICE: Mapping[Misconfiguration, Advice] = MappingProxyType(
             "Remove `http-request set-header Host`, or set ROOMCAST_PUBLIC_URL.",
         ),
         Misconfiguration.PROXY_NOT_TRUSTED: Advice(
-            "What the proxy says of its clients is ignored: limits per address apply to all of them together.",
+            "The proxy's headers about its clients are ignored: limits per address apply to all clients together.",
             "Set ROOMCAST_TRUSTED_PROXIES on the server to the proxy's address.",
             "Set ROOMCAST_TRUSTED_PROXIES on the server to the proxy's address.",
             "Set ROOMCAST_TRUSTED_PROXIES on the server to the proxy's address.",
@@ -212,7 +212,7 @@ ADVICE: Mapping[Misconfiguration, Advice] = MappingProxyType(
             "Remove the `http-request deny` rule on `method`.",
         ),
         Misconfiguration.RESPONSES_CACHED: Advice(
-            "Clients see states of the past.",
+            "Clients see outdated states.",
             "Set `proxy_cache off` for /api/, or remove `proxy_ignore_headers Cache-Control`.",
             "Do not cache /api/.",
             "Remove `http-request cache-use` for /api/.",

@@ -66,7 +66,7 @@ class BulkRequest(BaseModel):
         if (self.filter is None) == (self.ids is None):
             raise ValueError("It must have either a filter or ids.")
         if self.cursor and self.filter is None:
-            raise ValueError("Only a filter has a cursor.")
+            raise ValueError("A cursor is only possible with a filter.")
         return self
 
 
@@ -141,8 +141,8 @@ class BulkRoutes(RouteGroup):
         "/api/admin/uploads/cancel",
         Tag.ADMIN,
         "Cancel many uploads",
-        (json_body(BulkResult, "What was done, or would be."),),
-        description="Those that have ended are skipped.",
+        (json_body(BulkResult, "What was changed, or with `dryRun` would be changed."),),
+        description="Uploads that have ended are skipped.",
         body={JSON: BulkRequest},
         errors=(Forbidden, Malformed, TooLarge),
     )
@@ -154,8 +154,8 @@ class BulkRoutes(RouteGroup):
         "/api/admin/uploads/retry",
         Tag.ADMIN,
         "Retry many uploads",
-        (json_body(BulkResult, "What was done, or would be."),),
-        description="Those whose source is not stored any more are skipped.",
+        (json_body(BulkResult, "What was changed, or with `dryRun` would be changed."),),
+        description="Uploads whose source is not stored any more are skipped.",
         body={JSON: BulkRequest},
         errors=(Forbidden, Malformed, TooLarge),
     )
@@ -167,8 +167,8 @@ class BulkRoutes(RouteGroup):
         "/api/admin/uploads/delete",
         Tag.ADMIN,
         "Delete many uploads",
-        (json_body(BulkResult, "What was done, or would be."),),
-        description="Those that have not ended are skipped.",
+        (json_body(BulkResult, "What was changed, or with `dryRun` would be changed."),),
+        description="Uploads that have not ended are skipped.",
         body={JSON: BulkRequest},
         errors=(Forbidden, Malformed, TooLarge),
     )

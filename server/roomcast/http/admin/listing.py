@@ -152,7 +152,7 @@ def parse_list_cursor(cursor: str, wanted: UploadFilter, order: Order) -> str:
         raise Malformed("The cursor is invalid.") from error
     digest = _digest(wanted, order)
     if not decoded.startswith(digest):
-        raise Malformed("The cursor is of another list.")
+        raise Malformed("The cursor belongs to another list.")
     return decoded.removeprefix(digest)
 
 

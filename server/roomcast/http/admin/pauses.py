@@ -53,7 +53,7 @@ class PauseRoutes(RouteGroup):
         "Pause a template or a worker process",
         (json_body(Pauses, "All pauses."),),
         description="Uploads of a paused template are accepted and wait. A paused worker process finishes what it does "
-        "and takes nothing else. What is paused already stays as it is.",
+        "and takes nothing else. If it is paused already, nothing changes.",
         body={JSON: PauseRequest},
         errors=(Forbidden, Malformed, NotFound, TooLarge),
     )
@@ -70,8 +70,8 @@ class PauseRoutes(RouteGroup):
         "/api/admin/resume",
         Tag.ADMIN,
         "Resume a template or a worker process",
-        (json_body(Pauses, "All pauses that are left."),),
-        description="What is not paused stays as it is.",
+        (json_body(Pauses, "The remaining pauses."),),
+        description="If it is not paused, nothing changes.",
         body={JSON: PauseRequest},
         errors=(Forbidden, Malformed, TooLarge),
     )

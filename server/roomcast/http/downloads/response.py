@@ -33,7 +33,7 @@ async def send_file(request: web.Request, path: Path, headers: Mapping[str, str]
         version = FileVersion(stat.st_size, stat.st_mtime_ns)
         selected = select(request.method, request.headers, version)
         if selected.status == web.HTTPPreconditionFailed.status_code:
-            raise web.HTTPPreconditionFailed(reason="The file is not the one that the request's condition names.")
+            raise web.HTTPPreconditionFailed(reason="The file does not meet the condition of the request.")
         if selected.status == web.HTTPRequestRangeNotSatisfiable.status_code:
             raise web.HTTPRequestRangeNotSatisfiable(headers={hdrs.CONTENT_RANGE: f"bytes */{version.size}"})
         mime = mimetypes.guess_type(path)[0] or "application/octet-stream"

@@ -118,7 +118,7 @@ class LinkPages(RouteGroup):
         "/oembed",
         Tag.PAGES,
         "oEmbed of a lasting link",
-        (json_body(OEmbed, "What embeds the upload."),),
+        (json_body(OEmbed, "The HTML or the picture that embeds the upload."),),
         parameters=(
             Parameter("url", str, "The URL of a lasting link's page.", required=True),
             Parameter("format", str, "`json`, the only one."),

@@ -183,7 +183,7 @@ class StreamRoutes(RouteGroup):
         Tag.TASKS,
         "Dismiss a task",
         (json_body(tasks.TaskCleaned, "The task is no longer shown here, or does not exist."),),
-        description="The upload itself continues, or remains.",
+        description="The upload itself is neither cancelled nor deleted.",
         parameters=(
             Parameter("task_id", str, "The task's id. A task that does not exist is no error.", "path", required=True),
         ),
