@@ -15,6 +15,8 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 import { build, transform } from "esbuild";
 
+import { ROW_STYLES } from "./rows/styles.js";
+
 const STATIC = path.dirname(fileURLToPath(import.meta.url));
 const DIST = path.join(STATIC, "dist");
 const PACKAGE = path.join(STATIC, "..", "build", "npm");
@@ -25,11 +27,7 @@ const MODULES = ["roomcast", "element", "upload-progress-list", "upload-progress
 const STYLES = [
   "base.css",
   "elements/elements.css",
-  "rows/bar.css",
-  "rows/row.css",
-  "rows/completed.css",
-  "rows/compact.css",
-  "rows/narrow.css",
+  ...ROW_STYLES,
   "intake/file-sources.css",
   "intake/notices.css",
   "intake/upload-drop.css",

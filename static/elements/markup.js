@@ -56,16 +56,6 @@ export const SINGLE_MARKUP = new Markup(`
   <p class="visually-hidden" id="announcer" role="status"></p>
 </div>`);
 
-/** The style sheets of the elements that show uploads, in their order. */
-export const UPLOAD_STYLES = [
-  "elements/elements.css",
-  "rows/bar.css",
-  "rows/row.css",
-  "rows/completed.css",
-  "rows/compact.css",
-  "rows/narrow.css",
-];
-
 /** @type {Map<string, Promise<CSSStyleSheet>>} */
 const sheets = new Map();
 

@@ -1,6 +1,7 @@
+import { ROW_STYLES } from "../rows/styles.js";
 import { ConnectedElement } from "./connected-element.js";
 import { liveRegion } from "./live-region.js";
-import { UPLOAD_STYLES, loadResultView } from "./markup.js";
+import { loadResultView } from "./markup.js";
 import { Staleness } from "./staleness.js";
 
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
@@ -22,7 +23,7 @@ export class UploadElement extends ConnectedElement {
    * @param {SharedConnections} options.connections
    */
   constructor({ markup, properties, connections }) {
-    super({ markup, styles: UPLOAD_STYLES, properties: ["results", ...properties], connections });
+    super({ markup, styles: ["elements/elements.css", ...ROW_STYLES], properties: ["results", ...properties], connections });
     this.announce = liveRegion(this.child("announcer"), () => this.summary());
   }
 

@@ -124,7 +124,7 @@ roomcast.close();
 
 
 def run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -251,7 +251,7 @@ async def test_applications_of_another_origin_upload_and_show_results(
     assert {name: 'type="file"' in html for name, html in project.rendered.items()} == {"react": True, "vue": True}
     picture = shelf.image()
 
-    for name in ("dist/react", "vite/react", "dist/vue"):
+    for name in ("vite/react", "dist/vue"):
         page = await elsewhere.open(context, name, server)
         await page.get_by_label("Files").set_input_files(picture)
         link = page.get_by_role("link", name="result")
@@ -272,7 +272,7 @@ async def test_applications_of_another_origin_upload_and_show_results(
 
     await every_example_uploads(project, elsewhere, context, server, picture)
 
-    clip = shelf.clip()
+    clip = shelf.clip(seconds=1)
     for name, files in {"dist/elements": [picture], "dist/elements.iife": [picture, clip]}.items():
         page = await elsewhere.open(context, name, server)
         await page.get_by_label("Choose files").set_input_files(files)

@@ -16,7 +16,7 @@ from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for, exit_code_f
 from roomcast.cli.main import open_missing_streams
 from roomcast.cli.output import LineDisplay
 from roomcast.cli.printing import print_line
-from roomcast.cli.table import age, shortened, status_lines
+from roomcast.cli.table import age, columns_of, shortened, status_lines
 from roomcast.client.errors import NETWORK, ClientError
 from roomcast.errors import Code
 from typer.testing import CliRunner
@@ -278,6 +278,16 @@ def test_status_fits_the_terminal_and_loses_nothing_on_a_narrow_one(width: int) 
         assert {line.index("3 min") for line in lines if "3 min" in line} == {lines[0].rindex("AGE")}
 
 
+@pytest.mark.parametrize("columns", [60, 120])
+def test_status_of_files_with_wide_characters_has_straight_columns(columns: int) -> None:
+    names = ["日本語のとても長いファイル名のビデオ撮影二〇二六年.mp4", "cafe\u0301.mp4", "plain.mp4"]
+    lines = list(status_lines([listed(name, progress=52.0) for name in names], columns, NOW))
+    assert max(map(columns_of, lines)) <= columns
+    found = [line for line in lines if "3 min" in line and ".mp4" in line]
+    assert len(found) == 3
+    assert len({columns_of(line[: line.index("3 min")]) for line in found}) == 1
+
+
 def test_control_characters_of_a_name_or_an_error_move_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     name, why = "a\tb\nc\x1b[31m\u202etxt.mp4", "bad\n\x1b[2Jthing"
     failed: Any = {**listed(name, error={"code": "X", "message": why, "retryable": False}), "status": "error"}
@@ -323,7 +333,15 @@ def test_age_has_one_unit(seconds: float, text: str) -> None:
     assert age(listed("a.mov"), NOW - 180 + seconds) == text
 
 
-@pytest.mark.parametrize(("text", "length", "shown"), [("a.mov", 5, "a.mov"), ("abcdefghij.mov", 10, "abcde….mov")])
+@pytest.mark.parametrize(
+    ("text", "length", "shown"),
+    [
+        ("a.mov", 5, "a.mov"),
+        ("abcdefghij.mov", 10, "abcde….mov"),
+        ("日本語の動画.mov", 16, "日本語の動画.mov"),
+        ("日本語の動画.mov", 12, "日本語….mov"),
+    ],
+)
 def test_long_name_is_shortened_in_its_middle(text: str, length: int, shown: str) -> None:
     assert shortened(text, length) == shown
 

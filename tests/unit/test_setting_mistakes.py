@@ -42,6 +42,11 @@ from roomcast.settings.variables.unknown import unknown_variables
         ("REDIS_URL", "redis://:hush@a..b", "REDIS_URL: The host and the port in the URL cannot be read."),
         ("ROOMCAST_SOCKETIO_ADMIN", "hush", "ROOMCAST_SOCKETIO_ADMIN: Write a user name, a colon and a password"),
         ("SQS_PROGRESS_QUEUE_NAME", "films", "SQS_PROGRESS_QUEUE_NAME: 'films' is not allowed. It must be a name of"),
+        (
+            "S3_BUCKET",
+            "my films!",
+            "S3_BUCKET: 'my films!' is not allowed. It must be the name of a bucket, of letters",
+        ),
         ("ROOMCAST_SANDBOX", "strict", "ROOMCAST_SANDBOX: 'strict' is not allowed. It must be auto or required."),
     ],
 )

@@ -14,6 +14,7 @@ from roomcast.errors import DiskFull, RoomcastError
 from roomcast.runtime.process import bind_port, listen_errors
 from roomcast.services import program
 from roomcast.settings.settings import Settings
+from roomcast.settings.storage import StorageSettings
 
 from tests.support.start_failures import start_failures
 
@@ -69,6 +70,13 @@ def test_error_at_start_is_one_sentence(
     (line,) = start_failures(capsys.readouterr().err)
     assert line.startswith(sentence.format(data=tmp_path))
     assert line.endswith(".")
+
+
+def test_file_with_the_name_of_a_directory_of_the_data_is_named(tmp_path: Path) -> None:
+    settings = Settings(storage=StorageSettings(data=tmp_path))
+    sentence = program._sentence(FileExistsError(errno.EEXIST, "File exists", str(tmp_path / "media")), settings)
+    reason = "cannot be used: it must be a directory, and is a file. Remove that file."
+    assert sentence == f"{tmp_path / 'media'} {reason}"
 
 
 def test_host_that_no_host_can_have_is_one_sentence() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -52,11 +53,11 @@ def status_lines(states: Sequence[Message], width: int, now: float) -> Iterator[
 
 def _wide(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
     shown = [(row[0], shortened(row[1], _MAX_FILE), *row[2:]) for row in rows]
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *shown, strict=True)]
+    widths = [max(map(columns_of, column)) for column in zip(_COLUMNS, *shown, strict=True)]
     for row in (_COLUMNS, *shown):
-        *fixed, more = [f"{cell:<{size}}" for cell, size in zip(row, widths, strict=True)]
+        *fixed, more = [_padded(cell, size) for cell, size in zip(row, widths, strict=True)]
         line, more = _GAP.join(fixed), more.rstrip()
-        if len(line) + len(_GAP) + len(more) <= width:
+        if columns_of(line) + len(_GAP) + columns_of(more) <= width:
             yield f"{line}{_GAP}{more}".rstrip()
         else:
             yield line.rstrip()
@@ -69,7 +70,7 @@ def _narrow(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
         right = f"{stage}{_GAP}{percent} %{_GAP}{since}" if percent != "100" else f"{stage}{_GAP}{since}"
         room = width - len(right) - len(_GAP)
         if room >= _MIN_FILE:
-            yield f"{shortened(file, room):<{room}}{_GAP}{right}"
+            yield f"{_padded(shortened(file, room), room)}{_GAP}{right}"
         else:
             yield shortened(file, width)
             yield f" {right}"
@@ -77,9 +78,34 @@ def _narrow(rows: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
         yield from textwrap.wrap(more, width, initial_indent=" ", subsequent_indent=" ")
 
 
-def shortened(text: str, length: int) -> str:
-    """Return the text with its middle left out if it is longer, so that a file name shows its extension."""
-    if len(text) <= length:
+def shortened(text: str, columns: int) -> str:
+    """Return the text with its middle left out if it is wider, so that a file name shows its extension."""
+    if columns_of(text) <= columns:
         return text
-    end = min(length // 2, max(4, length // 3))
-    return f"{text[: length - end - 1]}…{text[len(text) - end :]}"
+    end = min(columns // 2, max(4, columns // 3))
+    return f"{_beginning(text, columns - end - 1)}…{_beginning(text[::-1], end)[::-1]}"
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for each character of East Asia, none for an accent."""
+    return sum(map(_columns_of_character, text))
+
+
+def _columns_of_character(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _beginning(text: str, columns: int) -> str:
+    """Return as much of the text's beginning as fits."""
+    used = 0
+    for at, character in enumerate(text):
+        used += _columns_of_character(character)
+        if used > columns:
+            return text[:at]
+    return text
+
+
+def _padded(text: str, columns: int) -> str:
+    return text + " " * (columns - columns_of(text))

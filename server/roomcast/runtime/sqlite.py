@@ -46,7 +46,7 @@ class SqliteDatabase:
             self._reader = _Thread(_connect(path), read_only=True)
         except sqlite3.Error as error:
             os.close(self._lock)
-            raise _translated(error, f"The database {path.name} could not be opened: {error}.") from error
+            raise _translated(error, f"The database {path} could not be opened: {error}.") from error
         except BaseException:
             os.close(self._lock)
             raise

@@ -7,6 +7,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -82,6 +83,8 @@ def _sentence(error: Exception, settings: Settings) -> str:
     if full or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return f"The disk of the data directory {data} is full. Free some space, or choose another with ROOMCAST_DATA."
     if isinstance(error, FileExistsError | NotADirectoryError) and error.filename is not None:
+        if Path(str(error.filename)).parent == data:
+            return f"{error.filename} cannot be used: it must be a directory, and is a file. Remove that file."
         return f"The data directory {data} cannot be used: a file has this name. Set ROOMCAST_DATA to a directory."
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return (

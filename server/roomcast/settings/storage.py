@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
 from roomcast.runtime.redis_url import check_redis_url
 from roomcast.settings.group import SettingsGroup
-from roomcast.settings.variables.environment import Variable, disk_warning
+from roomcast.settings.variables.environment import Allowed, Variable, disk_warning
 
 
 class StorageSettings(SettingsGroup):
@@ -37,8 +37,12 @@ class StorageSettings(SettingsGroup):
     redis_verify: bool = Field(
         True, description="0 accepts any certificate of a `rediss://` server, including an attacker's."
     )
-    s3_bucket: Annotated[str | None, Variable("S3_BUCKET")] = Field(
-        None, description="Bucket for sources and results. Without it they are in the data directory."
+    s3_bucket: Annotated[
+        str | None, Variable("S3_BUCKET"), Allowed("the name of a bucket, of letters, digits, dots and hyphens")
+    ] = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._:/-]{1,255}$",
+        description="Bucket for sources and results. Without it they are in the data directory.",
     )
     s3_endpoint_url: Annotated[str | None, Variable("AWS_ENDPOINT_URL")] = Field(
         None,

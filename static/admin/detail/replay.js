@@ -4,9 +4,10 @@
  */
 
 import { Upload } from "../../client/upload.js";
-import { SINGLE_MARKUP, UPLOAD_STYLES, addStyleSheets } from "../../elements/markup.js";
+import { SINGLE_MARKUP, addStyleSheets } from "../../elements/markup.js";
 import { UploadCard } from "../../elements/upload-card.js";
 import { en } from "../../locale/en.js";
+import { ROW_STYLES } from "../../rows/styles.js";
 import { setText } from "../../shared/dom.js";
 import { buttonOf, elementOf } from "../common/nodes.js";
 import { changeText, timeText } from "./timeline.js";
@@ -53,7 +54,7 @@ export class ReplayPlayer extends EventTarget {
     const [frame, panel, rows] = ["frame", "panel", "cards"].map((id) => /** @type {HTMLElement} */ (this.#root.getElementById(id)));
     this.#rows = rows;
     panel.hidden = false;
-    void addStyleSheets(this.#root, "base.css", ...UPLOAD_STYLES).then(() => (frame.hidden = false));
+    void addStyleSheets(this.#root, "base.css", "elements/elements.css", ...ROW_STYLES).then(() => (frame.hidden = false));
     Object.assign(this.#slider, { type: "range", min: "0", max: "0", step: "1" });
     this.#slider.setAttribute("aria-label", "Event");
     this.#slider.addEventListener("input", () => this.#selectIndex(Number(this.#slider.value)));
