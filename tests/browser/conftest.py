@@ -159,7 +159,7 @@ async def shared_profile(browser: Browser) -> AsyncIterator[Profile]:
 
 @pytest.fixture
 def own_profile() -> None:
-    """Marks a test that changes its profile for good, such as by a script for all pages or a route for sockets."""
+    """Marks a test that changes its profile for good, such as by a script for all pages, a clock or a route."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -214,6 +214,7 @@ async def test_all_rows_are_paused_resumed_and_retried_together(open_rows: OpenR
     assert gap >= 16
 
 
+@pytest.mark.usefixtures("own_profile")
 async def test_cancelling_all_can_be_undone(open_rows: OpenRows) -> None:
     own = await open_rows()
     await own.run(_EVERY_STATE)
