@@ -103,7 +103,7 @@ async def test_reload_goes_on_by_the_handle_of_the_file_at_once_or_when_that_is_
     open_own: Open, large: Path
 ) -> None:
     own = await open_own()
-    async with limited_bandwidth(own.page, 300_000):
+    async with limited_bandwidth(own.page, 150_000):
         await own.pick(large)
         await own.page.evaluate(SEND_BY_HANDLE)
         await own.midway(0.2)
