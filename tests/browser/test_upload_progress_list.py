@@ -86,6 +86,7 @@ def open_list(server: RunningServer, context: BrowserContext) -> Open:
     return open_list
 
 
+@pytest.mark.usefixtures("own_profile")
 async def test_long_list_shows_active_rows_and_expands(
     open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg, list_uploads: ListUploads
 ) -> None:

@@ -154,6 +154,6 @@ async def test_hls_files_are_deleted_with_their_upload(
     upload_id = await api.accepted(shelf.clip(), template="streamed")
     await watcher.join(upload_id, since=0)
     await watcher.stage(upload_id, "compressing")
-    fake.heal()
     assert (await api.cancel(upload_id)).status == 200
+    fake.heal()
     await eventually(lambda: not api.server.files_of(upload_id), what="the end of all that was made")
