@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { dividedName, formatAge, formatCode, formatCount, formatElapsed } from "../../static/admin/common/format.js";
+import { formatAge, formatCode, formatCount, formatElapsed } from "../../static/admin/common/format.js";
 
 const spaced = (texts) => texts.map((text) => text.replaceAll(" ", "\u00a0"));
 
@@ -24,19 +24,4 @@ test("formatCount uses the singular for one", () => {
 
 test("formatCode makes a heading of an error code", () => {
   assert.equal(formatCode("UNREADABLE_MEDIA"), "Unreadable media");
-});
-
-test("a short name is not divided, and a long one before its last letters and its extension", () => {
-  assert.deepEqual(dividedName("holiday.mp4"), ["holiday.mp4", ""]);
-  assert.deepEqual(dividedName("a film that was copied again, final version.mp4"), ["a film that was copied again, final v", "ersion.mp4"]);
-  assert.deepEqual(dividedName("a name of a film without any extension"), ["a name of a film without any ext", "ension"]);
-  assert.deepEqual(dividedName(`${"x".repeat(30)}.${"y".repeat(20)}`), [`${"x".repeat(30)}.${"y".repeat(14)}`, "y".repeat(6)]);
-});
-
-test("joined letters and surrogate pairs are not divided", () => {
-  const arabic = "فيديو طويل جدا من الرحلة الصيفية";
-  assert.deepEqual(dividedName(`${arabic}.mp4`), [arabic, ".mp4"]);
-  const faces = "😀".repeat(30);
-  assert.equal(dividedName(faces).join(""), faces);
-  assert.equal([...dividedName(faces)[1]].length, 6);
 });

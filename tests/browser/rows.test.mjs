@@ -109,6 +109,23 @@ test("dividedName does not divide joined letters or surrogate pairs", () => {
   assert.ok(!/[\ud800-\udbff]$/.test(start), "no half of a pair");
 });
 
+const divided = (name) => Object.values(dividedName(name));
+
+test("a short name is not divided, and a long one before its last letters and its extension", () => {
+  assert.deepEqual(divided("holiday.mp4"), ["holiday.mp4", ""]);
+  assert.deepEqual(divided("a film that was copied again, final version.mp4"), ["a film that was copied again, final v", "ersion.mp4"]);
+  assert.deepEqual(divided("a name of a film without any extension"), ["a name of a film without any ext", "ension"]);
+  assert.deepEqual(divided(`${"x".repeat(30)}.${"y".repeat(20)}`), [`${"x".repeat(30)}.${"y".repeat(14)}`, "y".repeat(6)]);
+});
+
+test("joined letters and surrogate pairs are not divided", () => {
+  const arabic = "فيديو طويل جدا من الرحلة الصيفية";
+  assert.deepEqual(divided(`${arabic}.mp4`), [arabic, ".mp4"]);
+  const faces = "😀".repeat(30);
+  assert.equal(divided(faces).join(""), faces);
+  assert.equal([...divided(faces)[1]].length, 6);
+});
+
 test("topLevelTypeOf distinguishes sound from film", () => {
   const type = (name, declared = "") => topLevelTypeOf({ name, type: declared });
   assert.deepEqual(["a.wav", "a.MP4", "a.heic", "a.txt"].map((name) => type(name)), ["audio", "video", "image", null]);

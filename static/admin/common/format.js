@@ -1,7 +1,6 @@
-/** Formats the texts of the admin page: ages, durations, counts, error codes and file names. Pure. */
+/** Formats the texts of the admin page: ages, durations, counts and error codes. Pure. */
 
 const UNITS = /** @type {const} */ ([["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]]);
-const MAX_SHORT_NAME = 24; // characters; shorter names are not divided
 
 /** Return an age in its largest unit, rounded down, such as `4 min`. @param {number} seconds */
 export function formatAge(seconds) {
@@ -36,22 +35,4 @@ export function formatCode(code) {
 /** Return a text with its first letter in upper case. @param {string} text */
 export function capitalized(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-/**
- * Divide a file name into a beginning, which may be shortened, and an end with the extension, which stays visible.
- * Letters of a script that joins them are not divided.
- *
- * @param {string} name
- * @returns {[string, string]}
- */
-export function dividedName(name) {
-  const characters = [...name];
-  if (characters.length <= MAX_SHORT_NAME) return [name, ""];
-  const dot = characters.lastIndexOf(".");
-  const extension = dot > 0 && characters.length - dot <= 8 ? dot : characters.length;
-  const end = Math.max(extension - 6, 1);
-  const isJoined = /\p{Script=Arabic}|\p{Script=Syriac}|\p{Script=Devanagari}|\p{M}/u.test(characters.slice(end - 1, end + 1).join(""));
-  const border = isJoined ? extension : end;
-  return [characters.slice(0, border).join(""), characters.slice(border).join("")];
 }

@@ -1,7 +1,8 @@
 /** Creates the elements that the parts of the admin page share. */
 
+import { dividedName } from "../../rows/shortened-name.js";
 import { setText } from "../../shared/dom.js";
-import { capitalized, dividedName, formatAge } from "./format.js";
+import { capitalized, formatAge } from "./format.js";
 
 /** Return a new element. @param {string} name @param {string} className @param {(Node | string)[]} children */
 export function elementOf(name, className, ...children) {
@@ -62,8 +63,8 @@ export function showName(element, name) {
   if (element.title === name && element.childNodes.length) return;
   element.dir = "auto";
   element.title = name;
-  const [beginning, end] = dividedName(name);
-  element.replaceChildren(...(end ? [elementOf("span", "beginning", beginning), elementOf("span", "end", end)] : [beginning]));
+  const { start, end } = dividedName(name);
+  element.replaceChildren(...(end ? [elementOf("span", "beginning", start), elementOf("span", "end", end)] : [start]));
   if (end && element instanceof HTMLAnchorElement) element.setAttribute("aria-label", name);
   else element.removeAttribute("aria-label");
 }
