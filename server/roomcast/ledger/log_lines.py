@@ -19,12 +19,10 @@ import structlog
 from roomcast.errors import RoomcastError
 from roomcast.ledger.administration import Administration, LogLine
 from roomcast.runtime.clocks import unix_time
+from roomcast.runtime.logs.records import OWN_LOGGERS
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic
 from roomcast.uploads.ids import is_upload_id
-
-LOGGERS = ("roomcast", "roomcast_workers")
-"""The loggers whose lines are stored."""
 
 _MAX_BUFFERED = 2000
 _WRITE_SECONDS = 1.0
@@ -96,7 +94,7 @@ async def stored_log_lines(administration: Administration) -> AsyncIterator[None
         if lines := buffer.pop_all():
             await administration.add_log_lines(lines)
 
-    loggers = [logging.getLogger(name) for name in LOGGERS]
+    loggers = [logging.getLogger(name) for name in OWN_LOGGERS]
     for logger in loggers:
         logger.addHandler(buffer)
     try:

@@ -12,6 +12,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from roomcast.runtime.logs.console import ConsoleFormatter
 from roomcast.runtime.logs.outages import ReportedOutageFilter, drop_reported_outage
+from roomcast.runtime.logs.records import OWN_LOGGERS
 from roomcast.runtime.logs.terminal import Terminal
 
 log = structlog.get_logger(__name__)
@@ -57,8 +58,8 @@ def configure_logging(level: str, log_format: LogFormat = "auto") -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for ours in ("roomcast", "roomcast_workers"):
-        logging.getLogger(ours).setLevel(level.upper())
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(level.upper())
     log_warnings()
 
 

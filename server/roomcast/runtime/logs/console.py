@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 import traceback
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import structlog
 
+from roomcast.runtime.logs.records import OWN_LOGGERS, exception_of
 from roomcast.runtime.logs.terminal import Piece, Terminal, printable
-
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _LEVELS = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "alarm"}
 _SENTENCES = ("reason", "note", "advice")
 """Details that are sentences, which are shown without their names, in this order."""
 
 _EVENT = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
-_OWN = ("roomcast", "roomcast_workers")
 _INDENT = len("12:34:56 ")
 
 
@@ -39,7 +35,7 @@ class ConsoleFormatter:
         name, level = str(details.pop("event", "")), str(details.pop("level", "info"))
         logger, exception = str(details.pop("logger", "")), details.pop("exc_info", None)
         details.pop("timestamp", None)
-        if logger.partition(".")[0] not in _OWN:
+        if logger.partition(".")[0] not in OWN_LOGGERS:
             details["logger"] = logger
         pieces = [
             Piece(time.strftime("%H:%M:%S"), "dim"),
@@ -69,15 +65,10 @@ def _detail_pieces(details: dict[str, Any]) -> Iterator[Piece]:
         yield Piece(f'{name}="{text}"' if " " in text else f"{name}={text}", "cyan")
 
 
-def _traceback(exception: Any) -> str:
+def _traceback(exc_info: Any) -> str:
     """Return the traceback of an event's `exc_info`, without local variables, which may contain secrets."""
-    if not exception:
+    exception = exception_of(exc_info)
+    if exception is None:
         return ""
-    if isinstance(exception, BaseException):
-        exception = (type(exception), exception, exception.__traceback__)
-    elif not isinstance(exception, tuple):
-        exception = sys.exc_info()
-    if exception[0] is None:
-        return ""
-    lines = "".join(traceback.format_exception(*cast(_ExcInfo, exception))).rstrip("\n")
+    lines = "".join(traceback.format_exception(exception)).rstrip("\n")
     return "\n".join(f"  {line}" for line in printable(lines, lines=True).split("\n"))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
 import time
 from typing import Any
 
 import structlog
 
 from roomcast.errors import Unavailable
+from roomcast.runtime.logs.records import exception_of
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ def is_reported(error: BaseException | None) -> bool:
 
 def drop_reported_outage(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Drop an event, as a processor of structlog, whose exception an outage caused that was logged."""
-    if is_reported(_exception(event.get("exc_info"))):
+    if is_reported(exception_of(event.get("exc_info"))):
         raise structlog.DropEvent
     return event
 
@@ -82,13 +82,4 @@ class ReportedOutageFilter(logging.Filter):
     """Drops the records of libraries whose exception an outage caused that was logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not is_reported(_exception(record.exc_info))
-
-
-def _exception(exc_info: Any) -> BaseException | None:
-    if isinstance(exc_info, BaseException):
-        return exc_info
-    if isinstance(exc_info, tuple):
-        found = exc_info[1]
-        return found if isinstance(found, BaseException) else None
-    return sys.exc_info()[1] if exc_info else None
+        return not is_reported(exception_of(record.exc_info))
