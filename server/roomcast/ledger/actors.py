@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from roomcast.ledger.contract import LeasedUpload
+from roomcast.ledger.contract import parse_token
 from roomcast.runtime.process import process_name
 from roomcast.uploads.lifecycle import Stage, is_working
 from roomcast.uploads.model import Actor, Upload
@@ -28,7 +28,7 @@ def this_server() -> Actor:
 
 def holder_of(token: str, upload: Upload) -> Actor:
     """Return the process that has the lease with this token on the upload."""
-    holder = LeasedUpload.from_token(token, upload, 0).holder
+    holder, _ = parse_token(token)
     return Actor("worker" if is_working(upload.stage) else "server", holder)
 
 

@@ -217,9 +217,8 @@ class QueueStats:
 
     `waiting` counts queued uploads by template, and `waiting_since` is the time since when the oldest of them waits
     (None: the queue is empty). Neither includes those of paused templates. `delayed` counts retries that are not due
-    yet. `active` counts every upload that is not
-    terminal. `leased` lists the uploads that workers hold, oldest claim first. `outcomes` counts terminal uploads by
-    stage, and `failures` lists the latest failed ones, newest first.
+    yet. `active` counts every upload that is not terminal. `leased` lists the uploads that workers hold, oldest claim
+    first. `outcomes` counts terminal uploads by stage, and `failures` lists the latest failed ones, newest first.
     """
 
     waiting: Mapping[str, int]

@@ -213,10 +213,8 @@ class RedisLedger:
         return await self._queue.active_ids()
 
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
-        precondition, pauses = (
-            Precondition.FREE if token is None else Precondition.HOLDER,
-            isinstance(change.fact, Paused),
-        )
+        precondition = Precondition.FREE if token is None else Precondition.HOLDER
+        pauses = isinstance(change.fact, Paused)
 
         def next_write(snapshot: Snapshot) -> Write:
             upload = self._writer.next_record(snapshot, change)

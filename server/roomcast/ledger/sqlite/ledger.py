@@ -448,7 +448,8 @@ class SqliteLedger:
         leased = row.token and row.expires_at > self._lease_clock()
         writer = holder_of(row.token, row.upload) if leased and row.token else this_server()
         actor = responsible(upload, change.actor, writer, row.cancelled_by)
-        return write_event(connection, row.upload, upload, actor, pauses=isinstance(change.fact, Paused))
+        pauses = isinstance(change.fact, Paused)
+        return write_event(connection, row.upload, upload, actor, lease_token=row.token, pauses=pauses)
 
     def _settle(self, connection: sqlite3.Connection, row: StoredUpload, change: Change) -> WrittenEvent:
         """Write the event that the queue or the leases require, or set the upload aside if its record is damaged."""

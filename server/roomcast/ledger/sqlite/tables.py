@@ -157,13 +157,15 @@ def write_event(
     upload: Upload,
     actor: Actor,
     *,
+    lease_token: str | None = None,
     pauses: bool = False,
     application_event: ApplicationEvent | None = None,
 ) -> WrittenEvent:
-    """Write the record and its event. A pause, or a stage in which nothing works on the upload, ends the lease."""
+    """Write the record and its event, which `lease_token` permits, if the upload is leased.
+
+    A pause, or a stage in which nothing works on the upload, ends the lease.
+    """
     idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
-    leased = connection.execute("SELECT lease_token FROM uploads WHERE id = ?", (upload.id,)).fetchone()
-    lease_token = leased[0] if leased else None
     connection.execute(
         "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
         " finished_at = :finished_at, cleanup_at = IIF(:moved, :cleanup_at, cleanup_at), record = :record,"

@@ -80,6 +80,21 @@ local function leave_queue(id, entry)
   end
 end
 
+-- Move the uploads of a template, of those with these ids, out of the queue or back into it, as its pause now says.
+local function move_all(ids, template)
+  local owners = {}
+  for _, id in ipairs(ids) do
+    local entry = entry_of(id)
+    if entry and entry.template == template then
+      leave_queue(id, entry)
+      join_queue(id, entry)
+      owners[entry.owner] = true
+    end
+  end
+  for owner in pairs(owners) do update_head(owner) end
+  publish_queue_moved()
+end
+
 -- Put uploads whose retry is due into their owners' queues.
 local function promote()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('delayed'), '-inf', exact(now))) do
