@@ -32,7 +32,7 @@ from roomcast.uploads.transitions import cancelled
 from structlog.testing import capture_logs
 
 from tests.support.harness import eventually
-from tests.support.ledgers import SOURCE, Clock, claimed, created, queued
+from tests.support.ledgers import SOURCE, Clock, claimed, created, failed, queued
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
 
@@ -295,9 +295,7 @@ class RefusesDeletions:
 
 
 async def failed_after_storing(ledger: SqliteLedger, clock: Clock) -> Upload:
-    claim = await claimed(ledger, clock)
-    error = error_body(RoomcastError("It failed."), Stage.STORING, retryable=True)
-    return await ledger.append(claim.upload.id, Change(Failed(), "It failed.", error=error), token=claim.lease.token)
+    return await failed(ledger, clock, stage=Stage.STORING)
 
 
 async def cancelled_by_its_worker(ledger: SqliteLedger, clock: Clock) -> Upload:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from roomcast.errors import RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.uploads.lifecycle import Entered, Stage
-from roomcast.uploads.model import Change, Source, Upload, new_upload_id
+from roomcast.uploads.lifecycle import Entered, Failed, Stage
+from roomcast.uploads.model import Change, Source, Upload, error_body, new_upload_id
 
 LEASE = 5.0
 STEPS = (Stage.PROBING, Stage.COMPRESSING, Stage.THUMBNAILS, Stage.STORING, Stage.CLEANING, Stage.DONE)
@@ -43,6 +44,13 @@ async def claimed(ledger: Ledger, clock: Clock) -> Claim:
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
     return claim
+
+
+async def failed(ledger: Ledger, clock: Clock, *, stage: Stage = Stage.COMPRESSING, retryable: bool = True) -> Upload:
+    """An upload that has failed in a stage."""
+    claim = await claimed(ledger, clock)
+    error = error_body(RoomcastError("It failed."), stage, retryable=retryable)
+    return await ledger.append(claim.upload.id, Change(Failed(), "It failed.", error=error), token=claim.lease.token)
 
 
 async def finish(ledger: Ledger, claim: Claim) -> Upload:

@@ -161,3 +161,15 @@ def test_every_background_loop_is_periodic_or_has_its_reason() -> None:
 )
 def test_unsupervised_task_is_found(source: str) -> None:
     assert any(starts_a_task(node) for node in ast.walk(ast.parse(source)))
+
+
+def test_every_test_with_a_clock_in_the_browser_has_its_own_profile() -> None:
+    """Playwright installs a clock for all pages of a profile, also for those of later tests."""
+    tests = [
+        node
+        for path in (ROOT / "tests" / "browser").glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.AsyncFunctionDef) and "clock.install" in ast.unparse(node)
+    ]
+    assert tests
+    assert [test.name for test in tests if "own_profile" not in "".join(map(ast.unparse, test.decorator_list))] == []

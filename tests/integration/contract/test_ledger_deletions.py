@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from roomcast.errors import IdTaken, NotFound, RoomcastError, WrongState
+from roomcast.errors import IdTaken, NotFound, WrongState
 from roomcast.ledger.contract import CLEANUP_SECONDS, CleanupInProgress, Ledger
-from roomcast.uploads.lifecycle import Entered, Failed, IllegalFact, Stage, Status
-from roomcast.uploads.model import ApplicationEvent, Change, Retention, Upload, error_body
+from roomcast.uploads.lifecycle import Entered, IllegalFact, Stage, Status
+from roomcast.uploads.model import ApplicationEvent, Change, Retention, Upload
 from roomcast.uploads.transitions import cancelled, deleted
 
-from tests.support.ledgers import STEPS, Clock, claimed, created, finish
+from tests.support.ledgers import STEPS, Clock, claimed, created, failed, finish
 
 
 async def done(ledger: Ledger, clock: Clock, retention: Retention) -> Upload:
@@ -104,12 +104,6 @@ async def test_retention_counts_from_the_completion_by_the_ledgers_clock(ledger:
     assert (await ledger.get(lasting.id)).stage is Stage.DONE
     await ledger.set_cleanup(lasting.id, None)
     assert await ledger.prune(retention_seconds=5) == [lasting.id], "nothing else is due of it any more"
-
-
-async def failed(ledger: Ledger, clock: Clock) -> Upload:
-    claim = await claimed(ledger, clock)
-    error = error_body(RoomcastError("It failed."), Stage.COMPRESSING, retryable=True)
-    return await ledger.append(claim.upload.id, Change(Failed(), "It failed.", error=error), token=claim.lease.token)
 
 
 async def lost(ledger: Ledger, clock: Clock) -> Upload:
