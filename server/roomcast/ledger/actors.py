@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from roomcast.ledger.contract import parse_token
+from roomcast.ledger.lease_tokens import parse_token
 from roomcast.runtime.process import process_name
 from roomcast.uploads.lifecycle import Stage, is_working
 from roomcast.uploads.model import Actor, Upload

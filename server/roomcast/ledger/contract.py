@@ -14,13 +14,14 @@ that needs every event reads `events` after the last `seq` that it has.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from roomcast.errors import StorageError, TooMany, WrongState
 from roomcast.ledger.administration import Administration
+from roomcast.ledger.lease_tokens import Lease, parse_token
+from roomcast.ledger.segments import SegmentTasks
 from roomcast.uploads.lifecycle import TABLE, Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Actor, ApplicationEvent, Change, Tick, Upload
@@ -33,15 +34,6 @@ EVENT_LOG_LENGTH = 500
 
 MAX_EXAMINED = 5000
 """How many uploads one call of `UploadLog.find` examines at most."""
-
-
-@dataclass(frozen=True)
-class Lease:
-    """The right to write to one upload until `expires_at`, by the clock that the ledger measures leases with."""
-
-    upload_id: str
-    token: str
-    expires_at: float
 
 
 @dataclass(frozen=True)
@@ -197,18 +189,42 @@ class DueCleanup:
 
 @dataclass(frozen=True)
 class LeasedUpload:
-    """An upload that a worker holds: the `holder` that its claim named, and the lease's start and expiry."""
+    """An upload that a worker holds: the `holder` that its claim named, and the lease's start and expiry.
+
+    A film that `waits_for_tasks` occupies no worker.
+    """
 
     upload: Upload
     holder: str
     since: float
     expires_at: float
+    waits_for_tasks: bool = False
 
     @classmethod
-    def from_token(cls, token: str, upload: Upload, expires_at: float) -> LeasedUpload:
+    def from_token(
+        cls, token: str, upload: Upload, expires_at: float, *, waits_for_tasks: bool = False
+    ) -> LeasedUpload:
         """Parse a token made by `new_token`."""
         holder, since = parse_token(token)
-        return cls(upload, holder, since, expires_at)
+        return cls(upload, holder, since, expires_at, waits_for_tasks)
+
+
+@dataclass(frozen=True)
+class LeasedTask:
+    """A task of a film that a worker has: its number and the fraction done, and else as `LeasedUpload`."""
+
+    upload: Upload
+    holder: str
+    since: float
+    expires_at: float
+    number: int
+    fraction: float
+
+    @classmethod
+    def from_token(cls, token: str, upload: Upload, expires_at: float, number: int, fraction: float) -> LeasedTask:
+        """Parse a token made by `new_token`."""
+        holder, since = parse_token(token)
+        return cls(upload, holder, since, expires_at, number, fraction)
 
 
 @dataclass(frozen=True)
@@ -217,8 +233,9 @@ class QueueStats:
 
     `waiting` counts queued uploads by template, and `waiting_since` is the time since when the oldest of them waits
     (None: the queue is empty). Neither includes those of paused templates. `delayed` counts retries that are not due
-    yet. `active` counts every upload that is not terminal. `leased` lists the uploads that workers hold, oldest claim
-    first. `outcomes` counts terminal uploads by stage, and `failures` lists the latest failed ones, newest first.
+    yet. `active` counts every upload that is not terminal. `leased` lists the uploads that workers hold, and `tasks`
+    the tasks of films, oldest claim first. `outcomes` counts terminal uploads by stage, and `failures` lists the latest
+    failed ones, newest first.
     """
 
     waiting: Mapping[str, int]
@@ -228,22 +245,12 @@ class QueueStats:
     leased: Sequence[LeasedUpload]
     outcomes: Mapping[Stage, int]
     failures: Sequence[Upload]
+    tasks: Sequence[LeasedTask] = ()
 
 
 def too_many(in_flight: int | None) -> TooMany:
     """Return the error for an owner who would have more than `in_flight` active uploads."""
     return TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
-
-
-def new_token(holder: str, now: float) -> str:
-    """Return a unique lease token that names the holder and the time of the claim."""
-    return f"{holder}.{round(now * 1000)}.{secrets.token_hex(8)}"
-
-
-def parse_token(token: str) -> tuple[str, float]:
-    """Return the holder that a lease token names, and the time of the claim."""
-    holder, since, _ = token.rsplit(".", 2)
-    return holder, int(since) / 1000
 
 
 class UploadLog(Protocol):
@@ -370,10 +377,11 @@ class WorkQueue(Protocol):
         other lease.
         """
 
-    async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
+    async def claim_next(self, *, holder: str, seconds: float, videos: bool = True) -> Claim | None:
         """Lease the first upload of the queue and append its `fetching` event; None if the queue is empty.
 
-        Uploads of a paused template are not in the queue, and a paused worker process gets None.
+        Uploads of a paused template are not in the queue, and a paused worker process gets None. Without `videos`, the
+        queue is that of the other uploads, as if no video were waiting.
 
         The order is fair: first comes the upload whose owner has the fewest uploads ahead of it (at work, or queued
         before it). Ties are broken by higher priority, then the owner served longest ago, then the earliest queued.
@@ -389,9 +397,10 @@ class WorkQueue(Protocol):
         """Settle uploads whose lease has expired and reservations that have expired; return those that changed.
 
         An expired lease: the upload is cancelled if that was requested. If a worker held it, it is queued again, or
-        failed with `WORKER_LOST` after `MAX_WORKER_LOSSES` attempts. If it was receiving, it is paused if its bytes
-        come in chunks, else failed with `WORKER_LOST`. A receiving upload without a lease and without an event for
-        `reserved_seconds`, by the ledger's clock, is failed with `STALLED`.
+        failed with `WORKER_LOST` when `MAX_WORKER_LOSSES` workers were lost and no task of its film was completed in
+        between. If it was receiving, it is paused if its bytes come in chunks, else failed with `WORKER_LOST`. A
+        receiving upload without a lease and without an event for `reserved_seconds`, by the ledger's clock, is failed
+        with `STALLED`.
         """
 
 
@@ -415,11 +424,15 @@ class ChangeFeed(Protocol):
 
 
 class Ledger(UploadLog, WorkQueue, ChangeFeed, Protocol):
-    """All three protocols over one storage, and its administration."""
+    """All three protocols over one storage, its administration, and the tasks of films."""
 
     @property
     def administration(self) -> Administration:
         """The administration of this ledger."""
+
+    @property
+    def segments(self) -> SegmentTasks:
+        """The plans of films that are compressed in segments, and their tasks."""
 
     async def close(self) -> None:
         """Finish pending writes and close the storage."""

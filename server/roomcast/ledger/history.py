@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from roomcast.ledger.contract import parse_token
+from roomcast.ledger.lease_tokens import parse_token
 from roomcast.uploads.lifecycle import OUTCOME_STAGES, Stage, is_working
 from roomcast.uploads.model import Upload
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
 from roomcast.errors import LeaseLost, NotFound, RoomcastError, StorageError
-from roomcast.ledger.contract import Lease, Ledger, WorkQueue
+from roomcast.ledger.contract import Ledger, Renewal
+from roomcast.ledger.lease_tokens import Lease
 from roomcast.runtime.backoff import Backoff
 from roomcast.uploads.model import Change, Upload
 
@@ -28,6 +30,26 @@ _STOP_FRACTION = 0.3
 """The fraction of a lease that is reserved for stopping the work when the lease cannot be renewed."""
 
 
+@dataclass(frozen=True)
+class AttemptPolicy:
+    """How many attempts an upload or a task has, and the times between them. Times are in seconds."""
+
+    lease_seconds: float
+    attempts: int
+    retry_seconds: float
+
+    def backoff(self, failures: int) -> float:
+        """Return how many seconds to wait before trying again, after a failure that follows `failures` earlier ones."""
+        return Backoff(self.retry_seconds, jitter=(0.5, 1.5)).delay(failures + 1)
+
+
+class LeaseRenewer(Protocol):
+    """Renews leases, as a `WorkQueue` does those of uploads."""
+
+    async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
+        """Extend a lease and read the cancel flag. Raise `LeaseLost` if it is not the current lease any more."""
+
+
 async def append_final(
     ledger: Ledger, lease: Lease, change: Change, *, seconds: float, is_written: Callable[[Upload], bool]
 ) -> Upload:
@@ -37,15 +59,25 @@ async def append_final(
     is known: if it was written, the lease has ended, and `is_written` says of the upload whether by this change. Raise
     `LeaseLost` if it was not written, and `StorageError` if the answer is still not known.
     """
+
+    async def append(failures: int) -> Upload:
+        try:
+            return await ledger.append(lease.upload_id, change, token=lease.token)
+        except LeaseLost:
+            if failures and is_written(upload := await ledger.get(lease.upload_id)):
+                return upload
+            raise
+
+    return await write_until_answered(append, seconds=seconds)
+
+
+async def write_until_answered(write: Callable[[int], Awaitable[T]], *, seconds: float) -> T:
+    """Return the result of `write`, which may have succeeded when the ledger does not answer: it is called again, with
+    the number of failures so far, for `seconds`. Raise its `StorageError` if the answer is still not known."""
     give_up_at, failures = time.monotonic() + seconds, 0
     while True:
         try:
-            try:
-                return await ledger.append(lease.upload_id, change, token=lease.token)
-            except LeaseLost:
-                if failures and is_written(upload := await ledger.get(lease.upload_id)):
-                    return upload
-                raise
+            return await write(failures)
         except StorageError:
             failures += 1
             if time.monotonic() + _BACKOFF.delay(failures) > give_up_at:
@@ -62,7 +94,7 @@ class StopReason(Enum):
 
 
 async def renew_periodically(
-    ledger: WorkQueue, lease: Lease, *, seconds: float, watch_cancel: bool = True
+    ledger: LeaseRenewer, lease: Lease, *, seconds: float, watch_cancel: bool = True
 ) -> StopReason:
     """Renew the lease until the work must stop, and return why.
 
@@ -91,7 +123,7 @@ async def renew_periodically(
 
 
 async def run_under_lease(
-    ledger: WorkQueue,
+    ledger: LeaseRenewer,
     lease: Lease,
     work: Awaitable[T],
     *,

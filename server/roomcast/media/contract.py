@@ -2,19 +2,22 @@
 
 A *source* is the file of an upload as it was received. Its name is `uploads.model.source_key`, and it is deleted when
 the upload has ended. A *result* is a file that the workers made. It is stored as `<folder>/<name>`, and stays until it
-is deleted. The folder is the upload's own (`uploads.model.results_folder`), or the folder `download` in it, for a file
-that is handed out unchanged and never displayed.
+is deleted. The folder is the upload's own (`uploads.model.results_folder`), or one of two in it: `download`, for a file
+that is handed out unchanged and never displayed, and `segments`, for a film's segments, initialization segments and
+playlists, which viewers may play while the film is still being compressed.
 
 No reader ever sees a source or a result that is half written.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from roomcast.media.byte_ranges import ByteRange
 
 Data = bytes | bytearray | memoryview
 """Bytes of a source. Valid until the call that passes them returns: the caller may then reuse the memory."""
@@ -55,6 +58,32 @@ class StagedSource(Protocol):
         """Make the source complete and durable. Return its key."""
 
 
+class SparseSource(Protocol):
+    """A complete source as a local, read-only file, whose bytes are fetched as they are needed."""
+
+    path: Path
+    """The file, which has the source's full size, and zeros where nothing was fetched yet."""
+
+    size: int
+    """Of the source, in bytes."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the file has all bytes of the source."""
+
+    async def fill(self, ranges: Iterable[ByteRange]) -> None:
+        """Fetch these bytes, in so far as the file does not have them yet. They are all of one version of the source,
+        but are not compared with a checksum of it.
+
+        Raise `StorageError` for bytes behind the end, and if the source was replaced after it was opened; `NotFound`
+        if it was deleted.
+        """
+
+    async def fill_all(self) -> None:
+        """Fetch all bytes that the file does not have yet. If it has none, they are compared with the checksum of the
+        source, as `MediaStore.fetch` does."""
+
+
 class MediaStore(Protocol):
     """Sources and results. Every failure is `DiskFull` or `StorageError`; an unknown key is `NotFound`."""
 
@@ -75,11 +104,22 @@ class MediaStore(Protocol):
         """Give a local, read-only file of the source for the duration of the context. A copy is made in `scratch` if
         the store is remote."""
 
+    def open_source(self, key: str, scratch: Path) -> AbstractAsyncContextManager[SparseSource]:
+        """Give a source, of which parts can be read without fetching all of it, for the duration of the context. The
+        file is in `scratch` if the store is remote; otherwise it is complete."""
+
+    def fetch_result(self, key: str, scratch: Path) -> AbstractAsyncContextManager[Path]:
+        """Give a local, read-only file of the result with this key for the duration of the context. A copy is made in
+        `scratch` if the store is remote: that must not be used for two results of the same name at once."""
+
     async def store(
         self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
     ) -> str:
         """Store a local file as the result `name` in `folder`, replacing one that is there. Return its key: of the
         object in the bucket, or the path below the folder of all results.
+
+        Several workers may store the same segment at once. Their bytes are interchangeable, so the last one stays, and
+        one that was stored stays when another worker's call fails or is cancelled.
 
         `path` may be moved away. `on_bytes` is called on the event loop with the number of further bytes stored.
         `filename` is the name of the client's file: a bucket that serves the result by itself tells it to browsers.
@@ -91,8 +131,14 @@ class MediaStore(Protocol):
     async def discard_results(self, folder: str) -> None:
         """Delete the results in an upload's folder, complete or not. Do nothing if there are none.
 
-        Of the folders below it only `download` is deleted: others may belong to another upload, whose client chose
-        that folder.
+        Of the folders below it only `download` and `segments` are deleted: others may belong to another upload, whose
+        client chose that folder.
+        """
+
+    async def discard_segments(self, folder: str, *, beginning: str = "") -> None:
+        """Delete what is stored in the folder `segments` of an upload's folder, complete or not, and no other result.
+
+        With `beginning`, delete only what has a name that begins with it. Do nothing if there is nothing.
         """
 
     async def has_results(self, folder: str) -> bool:
@@ -120,12 +166,17 @@ class MediaStore(Protocol):
     async def free_bytes(self) -> int | None:
         """Return how many more bytes the store can take, or None if it has no known limit."""
 
-    def url(self, key: str) -> str:
-        """Return a URL for the result with this key. It needs no credentials and expires. Relative URLs in a playlist
-        or a storyboard lead from it to the siblings of the result."""
+    def url(self, key: str, *, longer: float = 0.0) -> str:
+        """Return a URL for the result with this key. It needs no credentials and expires, so many seconds `longer` from
+        now than others: a film has to be valid until it has been watched. Relative URLs in a playlist or a storyboard
+        lead from it to the siblings of the result."""
 
     def download_url(self, key: str) -> str:
         """Return a URL like `url`, from which browsers save the result under the name of the client's file."""
+
+    def server_url(self, key: str, *, longer: float = 0.0) -> str:
+        """Return a URL like `url` that always leads to the server, whose answer may be newer than what is stored: a
+        playlist that grows. It expires when `url_signer.UrlSigner.expires_at` says."""
 
     def urls_expire_at(self) -> float | None:
         """Return the Unix time until which URLs that are made now are valid, or None if they do not expire."""
@@ -162,7 +213,7 @@ class ResumableSources(Protocol):
     """Sources that are received in several requests, by any of several processes, with pauses between them.
 
     Writes are positional and all writers of a source have the same bytes, so a stale writer that is still running
-    cannot corrupt it. What was received is deleted by `MediaStore.discard_source` only; until it is complete, it is an
+    cannot corrupt it. What was received is deleted by `MediaStore.discard_source`; until it is complete, it is an
     incomplete source like any other. The failures are those of `MediaStore`.
     """
 
@@ -184,6 +235,9 @@ class ResumableSources(Protocol):
         `on_chunk` is called with all of its bytes, in order. A call that is repeated after a success succeeds again.
         Raise `NotFound` if nothing was received.
         """
+
+    async def discard_incomplete(self, name: str) -> None:
+        """Delete what was received and is not part of a complete source, if there is any. A complete source stays."""
 
 
 @dataclass(frozen=True)

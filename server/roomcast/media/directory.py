@@ -1,7 +1,7 @@
 """The media store of one machine: a directory.
 
     <root>/incoming/<name>[.part]         sources (`.part` until they are complete)
-    <root>/media/<folder>/<name>          results (`.<name>.part` while they are being stored)
+    <root>/media/<folder>/<name>          results (`.<name>.<…>.part` while they are being copied)
     <root>/work/                          the workers' scratch files, emptied at the start
     <root>/deployment                     the id of the ledger that the sources belong to
 
@@ -16,14 +16,15 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from roomcast.errors import NotFound
+from roomcast.media.byte_ranges import ByteRange, check_within
 from roomcast.media.contract import AppendChunks, Data, DiskFile, OnChunk
-from roomcast.media.result_keys import DOWNLOAD
+from roomcast.media.result_keys import DOWNLOAD, SEGMENTS, SUBFOLDERS
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.files import (
     disk_error,
@@ -35,6 +36,8 @@ from roomcast.runtime.files import (
 )
 
 _CHUNK_BYTES = 1 << 20
+
+_T = TypeVar("_T")
 
 
 class DirectoryMediaStore:
@@ -72,6 +75,15 @@ class DirectoryMediaStore:
             raise NotFound("The source is not in the media store.")
         yield path
 
+    @asynccontextmanager
+    async def open_source(self, key: str, scratch: Path) -> AsyncIterator[_SourceFile]:
+        async with self.fetch(key, scratch) as path:
+            yield _SourceFile(path)
+
+    @asynccontextmanager
+    async def fetch_result(self, key: str, scratch: Path) -> AsyncIterator[Path]:
+        yield (await self.serve(key)).path
+
     async def store(
         self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
     ) -> str:
@@ -93,8 +105,17 @@ class DirectoryMediaStore:
 
     async def discard_results(self, folder: str) -> None:
         def work() -> None:
-            for directory in (self._media / folder / DOWNLOAD, self._media / folder):
-                _delete_files(directory)
+            for subfolder in SUBFOLDERS:
+                _delete_files(self._media / folder / subfolder)
+            _delete_files(self._media / folder)
+
+        await run_in_thread_shielded(work)
+
+    async def discard_segments(self, folder: str, *, beginning: str = "") -> None:
+        def work() -> None:
+            _delete_files(self._media / folder / SEGMENTS, beginning)
+            # Without other results the upload has none.
+            _delete_if_empty(self._media / folder)
 
         await run_in_thread_shielded(work)
 
@@ -133,11 +154,14 @@ class DirectoryMediaStore:
     async def free_bytes(self) -> int | None:
         return (await run_in_thread(lambda: shutil.disk_usage(self._root))).free
 
-    def url(self, key: str) -> str:
-        return self._signer.url(key)
+    def url(self, key: str, *, longer: float = 0.0) -> str:
+        return self._signer.url(key, longer=longer)
 
     def download_url(self, key: str) -> str:
         return self._signer.download_url(key)
+
+    def server_url(self, key: str, *, longer: float = 0.0) -> str:
+        return self._signer.url(key, longer=longer)
 
     def urls_expire_at(self) -> float | None:
         return self._signer.expires_at()
@@ -156,6 +180,22 @@ class DirectoryMediaStore:
 
     async def claim_deployment(self, mine: str) -> str:
         return await run_in_thread(lambda: _read_or_create(self._deployment, mine))
+
+
+class _SourceFile:
+    """A source that is a local file. Implements `roomcast.media.contract.SparseSource`."""
+
+    is_complete = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = path.stat().st_size
+
+    async def fill(self, ranges: Iterable[ByteRange]) -> None:
+        check_within(ranges, self.size)
+
+    async def fill_all(self) -> None:
+        pass
 
 
 class _StagedFile:
@@ -223,6 +263,9 @@ class DirectoryResumableSources:
             await self._read(name, on_chunk)
         await run_in_thread_shielded(lambda: _complete(self._partial(name), self._incoming / name))
         return name
+
+    async def discard_incomplete(self, name: str) -> None:
+        await run_in_thread_shielded(lambda: self._partial(name).unlink(missing_ok=True))
 
     async def _concatenate(self, name: str, names: Sequence[str], on_chunk: OnChunk | None) -> None:
         async with self.append(name, 0) as write:
@@ -331,29 +374,44 @@ def _complete(partial: Path, target: Path) -> None:
 
 
 def _move(path: Path, target: Path, root: Path, report: Callable[[int], None]) -> None:
-    """Move `path` to `target`, below `root`, in one step that survives a power loss. To another file system it is
-    copied, first to a `.part` file beside the target."""
-    partial = target.with_name(f".{target.name}.part")
+    """Move `path` to `target`, below `root`, in one step that survives a power loss, also if others do so meanwhile.
+    To another file system it is copied, first to a `.part` file beside the target."""
     with open_regular(path) as source:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        os.fsync(source.fileno())
         try:
-            path.rename(partial)
+            _in_folder(target.parent, path, lambda: path.rename(target))
             report(os.fstat(source.fileno()).st_size)
-            os.fsync(source.fileno())
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            _copy(source, partial, report)
-    partial.rename(target)
+            partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+            try:
+                _copy(source, _in_folder(target.parent, path, lambda: partial.open("xb")), report)
+                partial.rename(target)
+            finally:
+                partial.unlink(missing_ok=True)
     for folder in target.parents:
         sync_directory(folder)
         if folder == root:
             break
 
 
-def _copy(source: BinaryIO, target: Path, report: Callable[[int], None]) -> None:
-    target.unlink(missing_ok=True)
-    with target.open("xb") as copy:
+def _in_folder(folder: Path, source: Path, store: Callable[[], _T]) -> _T:
+    """Make the folder and return what `store` returns, which needs it and `source`.
+
+    Both are repeated if the folder is gone by then: a deletion of the last file in it deletes the folder too.
+    """
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return store()
+        except FileNotFoundError:
+            if not source.exists():
+                raise
+
+
+def _copy(source: BinaryIO, copy: BinaryIO, report: Callable[[int], None]) -> None:
+    with copy:
         while data := source.read(_CHUNK_BYTES):
             copy.write(data)
             report(len(data))
@@ -361,12 +419,18 @@ def _copy(source: BinaryIO, target: Path, report: Callable[[int], None]) -> None
         os.fsync(copy.fileno())
 
 
-def _delete_files(folder: Path) -> None:
-    """Delete the files in a folder, and the folder if it is then empty."""
-    try:
+def _delete_files(folder: Path, beginning: str = "") -> None:
+    """Delete the files in a folder whose names begin with `beginning`, also the incomplete ones, and the folder if it
+    is then empty."""
+    with suppress(FileNotFoundError):
         for path in list(folder.iterdir()):
-            if not path.is_dir():
+            if path.name.startswith((beginning, f".{beginning}")) and not path.is_dir():
                 path.unlink(missing_ok=True)
+    _delete_if_empty(folder)
+
+
+def _delete_if_empty(folder: Path) -> None:
+    try:
         folder.rmdir()
     except FileNotFoundError:
         return

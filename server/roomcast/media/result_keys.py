@@ -15,6 +15,12 @@ from roomcast.uploads.sniff import OCTETS
 DOWNLOAD = "download"
 """The folder, in an upload's own, of a file that is handed out unchanged."""
 
+SEGMENTS = "segments"
+"""The folder, in an upload's own, of a film's segments and their playlists."""
+
+SUBFOLDERS = (DOWNLOAD, SEGMENTS)
+"""The folders, in an upload's own, that have results of the upload."""
+
 MAX_KEY_BYTES = 1024
 """In UTF-8; the limit of S3."""
 
@@ -55,6 +61,11 @@ def is_download(key: str) -> bool:
     return PurePosixPath(key).parent.name == DOWNLOAD
 
 
+def is_segment(key: str) -> bool:
+    """Return whether a result belongs to a film in segments: one, its initialization segment, or a playlist."""
+    return PurePosixPath(key).parent.name == SEGMENTS
+
+
 def is_possible(key: str) -> bool:
     """Return whether a result may have this key. No store is asked for another one: each refuses it in its own way."""
     return len(key.encode()) <= MAX_KEY_BYTES and not any(unicodedata.category(character) == "Cc" for character in key)
@@ -62,7 +73,7 @@ def is_possible(key: str) -> bool:
 
 def is_saved(key: str) -> bool:
     """Return whether a person may save a result as a file: it is no piece of another one."""
-    return PurePosixPath(key).suffix.lower() not in _PIECES
+    return PurePosixPath(key).suffix.lower() not in _PIECES and not is_segment(key)
 
 
 def saved_filename(filename: str, key: str) -> str:

@@ -31,16 +31,16 @@ class UrlSigner:
         self._seconds = seconds
         self._clock = clock
 
-    def url(self, key: str) -> str:
-        """Return a URL of the result `<folder>/<name>`."""
-        expires = self.expires_at()
+    def url(self, key: str, *, longer: float = 0.0) -> str:
+        """Return a URL of the result `<folder>/<name>`, which is valid so many seconds `longer` than others."""
+        expires = self.expires_at(longer=longer)
         folder = key.rpartition("/")[0]
         return f"{self._base}/media/{expires}.{self._signature(folder, expires)}/{quote(key)}"
 
-    def expires_at(self) -> int:
+    def expires_at(self, *, longer: float = 0.0) -> int:
         """Return the Unix time until which a URL that is made now is valid."""
         step = max(1, self._seconds // 4)
-        return (int(self._clock()) + self._seconds) // step * step + step
+        return (int(self._clock()) + self._seconds + int(longer)) // step * step + step
 
     def download_url(self, key: str) -> str:
         """Return a URL of the result from which browsers save it."""

@@ -51,6 +51,14 @@ def is_exhaustion(error: BaseException) -> bool:
     return False
 
 
+def expected_error(error: Exception) -> RoomcastError | None:
+    """Return the error that an attempt is reported to have failed with: its own, or `DiskFull` if the disk was full.
+    Return None for an exception that was not expected."""
+    if isinstance(error, OSError) and error.errno in _FULL_ERRNOS:
+        return disk_error(error)
+    return error if isinstance(error, RoomcastError) else None
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading. Raise `OSError` if it is a link, a pipe or anything else that is not a file's own bytes.
 

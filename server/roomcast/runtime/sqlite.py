@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from roomcast.errors import DiskFull, RoomcastError, StorageError
+from roomcast.errors import LedgerDiskFull, RoomcastError, StorageError
+from roomcast.runtime.logs.outages import Availability
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +31,12 @@ _Job = tuple[Work, OnDurable, asyncio.Future[Any]]
 
 _MAX_BATCH = 256
 
+_WRITABLE_AFTER_SECONDS = 5.0
+"""For how long writes succeed before a full disk is over: one that changes little may succeed on it."""
+
 
 class SqliteDatabase:
-    """One file, open in this process only. Failures of SQLite are raised as `StorageError` or `DiskFull`."""
+    """One file, open in this process only. Failures of SQLite are raised as `StorageError` or `LedgerDiskFull`."""
 
     def __init__(self, path: Path, migrate: Callable[[sqlite3.Connection], None]) -> None:
         """Open the file. `migrate` creates or migrates its tables; its exceptions close the file again."""
@@ -42,8 +46,9 @@ class SqliteDatabase:
                 migrate(connection)
                 # `migrate` may refuse the file, so its journal mode, which is stored in it, is changed only now.
                 connection.execute("PRAGMA journal_mode = WAL")
-            self._writer = _Thread(_connect(path), read_only=False)
-            self._reader = _Thread(_connect(path), read_only=True)
+            availability = Availability("ledger_writes", str(path), quiet_seconds=_WRITABLE_AFTER_SECONDS)
+            self._writer = _Thread(_connect(path), availability, read_only=False)
+            self._reader = _Thread(_connect(path), availability, read_only=True)
         except sqlite3.Error as error:
             os.close(self._lock)
             raise _translated(error, f"The database {path} could not be opened: {error}.") from error
@@ -74,8 +79,9 @@ class SqliteDatabase:
 class _Thread:
     """A thread with a connection of its own; it runs the jobs that have gathered in one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, *, read_only: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, availability: Availability, *, read_only: bool) -> None:
         self._loop = asyncio.get_running_loop()
+        self._availability = availability
         self._read_only = read_only
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._connection = connection
@@ -132,7 +138,11 @@ class _Thread:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            return [_translated(error)] * len(batch)
+            translated = _translated(error)
+            if isinstance(translated, LedgerDiskFull):
+                self._availability.failed(translated.message)
+            return [translated] * len(batch)
+        self._availability.succeeded()
         return outcomes
 
     def _savepoint(self, work: Work) -> Any:
@@ -155,6 +165,8 @@ def _attempt(work: Work, connection: sqlite3.Connection) -> Any:
     try:
         return work(connection)
     except sqlite3.Error as error:
+        if _is_full(error):  # which has ended the transaction, so the works before it are undone
+            raise
         return _translated(error)
     except Exception as error:  # noqa: BLE001 - it is raised in the caller
         return error
@@ -162,10 +174,13 @@ def _attempt(work: Work, connection: sqlite3.Connection) -> Any:
 
 def _translated(error: sqlite3.Error, text: str = "The ledger could not be written.") -> RoomcastError:
     """Return the `RoomcastError` for SQLite's error, which becomes its cause, for the log."""
-    full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    translated = DiskFull("The disk is full.") if full else StorageError(text)
+    translated = LedgerDiskFull("The disk is full.") if _is_full(error) else StorageError(text)
     translated.__cause__ = error
     return translated
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _resolve(batch: list[_Job], outcomes: list[Any]) -> None:

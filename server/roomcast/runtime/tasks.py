@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -232,6 +232,24 @@ async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run_for_each(items: Iterable[T], work: Callable[[T], Awaitable[None]], *, at_once: int) -> None:
+    """Run `work` on every item, on at most `at_once` of them at a time.
+
+    After a failure or a cancellation, which is raised when no work runs any more, the remaining items are left out.
+    """
+    remaining = iter(items)
+
+    async def run() -> None:
+        for item in remaining:
+            await work(item)
+
+    runs = [asyncio.create_task(run()) for _ in range(at_once)]
+    try:
+        await asyncio.gather(*runs)
+    finally:
+        await finish_despite_cancel(lambda: cancel_and_wait(*runs), idempotent=True)
 
 
 async def stop_within(task: asyncio.Task[None], seconds: float) -> bool:

@@ -85,7 +85,8 @@ def encode_record(record: ExtensibleRecord) -> bytes:
 def _fields(record: Any) -> dict[str, Any]:
     if not isinstance(record, ExtensibleRecord):
         raise TypeError(f"A {type(record).__name__} cannot be stored.")
-    later = record.later_fields
-    fields = {name: value for name, value in vars(record).items() if value or name not in later}
+    known, later = record.__dataclass_fields__, record.later_fields
+    # What a `cached_property` has stored beside the fields is left out.
+    fields = {name: value for name, value in vars(record).items() if name in known and (value or name not in later)}
     fields |= fields.pop("unknown_fields")
     return fields

@@ -17,7 +17,8 @@ The laws, which `tests/unit/test_lifecycle.py` checks:
 
 * a terminal stage (done, failed, cancelled, deleted) is final: no fact but Deleted leads out of it;
 * a fact that the table does not allow raises `IllegalFact` and changes nothing;
-* progress never falls within one attempt, and a new attempt starts at the beginning of its stage's share;
+* progress never falls within one attempt, nor in one that resumes the attempt before; any other new attempt starts at
+  the beginning of its stage's share;
 * only `done` has progress 100, and `deleted` after it; `failed`, `cancelled` and `deleted` do not move the bar.
 
 A retry by the client is not a fact: `reopen()` starts a new life of the same upload.
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from roomcast.errors import WrongState
 from roomcast.uploads.codec import ExtensibleRecord
@@ -121,8 +122,9 @@ class State(ExtensibleRecord):
     """The position of an upload in its lifecycle.
 
     `progress` is overall and `stage_progress` within the stage, both 0–100. `attempt` counts the attempts from 1.
-    `failures` counts those that ended in a transient failure since the upload was created or reopened. `life` is 1 and
-    rises each time the upload is reopened.
+    `failures` counts those that ended in a transient failure since the upload was created or reopened. `losses` counts
+    the workers that were lost since then, or since the work last advanced. `life` is 1 and rises each time the upload
+    is reopened.
     """
 
     stage: Stage = Stage.RECEIVING
@@ -131,6 +133,9 @@ class State(ExtensibleRecord):
     attempt: int = 1
     failures: int = 0
     life: int = 1
+    losses: int = 0
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"losses"})
 
     @property
     def status(self) -> Status:
@@ -170,9 +175,15 @@ class Paused:
 
 @dataclass(frozen=True)
 class Retrying:
-    """The attempt ended and another will follow: it failed (`failed`), or its worker was lost."""
+    """The attempt ended and another will follow: it failed (`failed`), or its worker was lost.
+
+    `resumes`: the next attempt continues this one, so the bar does not fall. `advanced`: the lost worker's
+    attempt has made results, so the workers that were lost before it do not count any more.
+    """
 
     failed: bool = True
+    resumes: bool = False
+    advanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,9 +227,15 @@ def advance(state: State, fact: Fact) -> State:
             return _at(state, state.stage, max(state.stage_progress, fraction * 100.0))
         case Paused(fraction) if state.stage is Stage.RECEIVING and 0.0 <= fraction <= 1.0:
             return _at(state, state.stage, max(state.stage_progress, fraction * 100.0))
-        case Retrying(failed) if is_working(state.stage):
-            next_attempt = replace(state, attempt=state.attempt + 1, failures=state.failures + failed, progress=0.0)
-            return _at(next_attempt, Stage.QUEUED, 0.0)
+        case Retrying(failed, resumes, advanced) if is_working(state.stage):
+            again = replace(
+                state,
+                attempt=state.attempt + 1,
+                failures=state.failures + failed,
+                losses=(0 if advanced else state.losses) + (not failed),
+                progress=state.progress if resumes else 0.0,
+            )
+            return _at(again, Stage.QUEUED, 0.0)
         case HandedBack() if is_working(state.stage):
             return _at(state, Stage.QUEUED, 0.0)
         case Failed():

@@ -6,6 +6,7 @@ from the same types, so code and documents cannot differ. At run time a message 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field, with_config
@@ -111,19 +112,35 @@ class Saved(Shape):
 
 
 class Partial(Shape):
-    """The source is truncated: how much of it could be read, and how much it declares."""
+    """The source is incomplete: how much of it could be read, and how much it declares. `missing` lists what could not
+    be decoded, or only with damage: from and to, in seconds from the beginning of the result."""
 
     seconds: float
     declaredSeconds: float
+    missing: NotRequired[list[tuple[float, float]]]
+
+
+class WorstSegment(Shape):
+    """A segment of a film, which begins at `start` and lasts `seconds`, with what its samples scored."""
+
+    start: float
+    seconds: float
+    score: float
+    crf: int
 
 
 class Quality(Shape):
-    """The quality that was reached, for a template with `target_quality`."""
+    """The quality that was reached, for a template with `target_quality`: of a film in segments, that of the worst."""
 
     metric: Literal["vmaf", "ssim"] | None
+    """Null where the server's ffmpeg cannot measure it."""
     crf: int
     target: NotRequired[float]
-    score: NotRequired[float]
+    score: NotRequired[float | None]
+    """Measured on samples; null where the video had to be compressed again because it was larger than its source."""
+    reached: NotRequired[bool]
+    worst: NotRequired[WorstSegment]
+    """The segment of a film that has the lowest score. Each has its own `crf`, with which it reaches the target."""
 
 
 class Placeholder(Shape):
@@ -182,6 +199,32 @@ class ForecastJson(Shape):
     secondsHigh: NotRequired[float]
 
 
+class PlayableQuality(Shape):
+    """A size in which a film can be played before it is complete."""
+
+    name: Annotated[str, Field(examples=["720"])]
+    """The short side in pixels."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+
+
+@_sent
+class Playable(Shape):
+    """A playlist that grows while the film is compressed, and can be played from its beginning."""
+
+    key: Annotated[str, Field(examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5/segments/hls.m3u8"])]
+    """The key in the media store."""
+    mime: Literal["application/vnd.apple.mpegurl"]
+    qualities: list[PlayableQuality]
+    """The sizes that can be played so far, the largest first."""
+    duration: NotRequired[float]
+    """Of the complete film, in seconds."""
+    url: NotRequired[Url]
+    """Signed when the message is sent; it expires."""
+
+
 class ApplicationEventJson(Shape):
     """An event of the application's own."""
 
@@ -227,6 +270,8 @@ class Message(Shape):
     """Present while the upload is queued and an administrator has paused its template."""
     poster: NotRequired[Output]
     """An image of the video that can be shown during compression."""
+    playable: NotRequired[Playable]
+    """What can be played of a long film while the rest of it is compressed. It comes with an event of its own name."""
     forecast: NotRequired[ForecastJson]
     element: NotRequired[Element]
     """The result, with status `completed`."""
@@ -234,3 +279,8 @@ class Message(Shape):
     """The reason, with status `error`."""
     event: NotRequired[ApplicationEventJson]
     """An event of the application, which this message carries: nothing else has changed."""
+
+
+def timestamp(seconds: float) -> str:
+    """Return the time as ISO 8601 in UTC with milliseconds, as JavaScript's `Date` writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import PlainValidator
@@ -30,7 +29,7 @@ from roomcast.uploads.lifecycle import (
     Status,
     advance,
 )
-from roomcast.uploads.messages import Element, ForecastJson, Message, Output, UploadError
+from roomcast.uploads.messages import Element, ForecastJson, Message, Output, Playable, UploadError, timestamp
 
 SourceKind = Literal["video", "image", "file"]
 """How a source is processed; a `file` is stored unchanged."""
@@ -121,7 +120,8 @@ class Upload(ExtensibleRecord):
     """One upload as the ledger stores it. Times are seconds since the Unix epoch; sizes are bytes.
 
     `epoch` identifies this incarnation of the event log: a position in the log is (epoch, seq). `poster` is an output
-    that can be shown before the work ends; it is removed with the upload's files. `not_before` delays a queued retry.
+    that can be shown before the work ends; it is removed with the upload's files. `playable` is a playlist of what is
+    compressed so far. `not_before` delays a queued retry.
     `direct_token` names the multipart upload of a source that the client sends straight to the media store.
     `resumable` is set once bytes arrive in chunks. `submission` is the id of the submission that the upload belongs to.
     `folder` is the client's choice for the results: folder names joined by slashes, or "". `metadata` is the
@@ -135,7 +135,9 @@ class Upload(ExtensibleRecord):
     `template_paused` is never stored: like `queue_position`, the ledger sets it when it is read.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
-    `results_expire_at` (None: its state expires by the setting, and its results do not).
+    `results_expire_at` (None: its state expires by the setting, and its results do not). Segments that were stored only
+    for viewers who did not wait are deleted at `segments_expire_at` (None: there are none), and those of
+    `unlisted_renditions`, which no playlist has, at the end of the work.
     """
 
     id: str
@@ -166,6 +168,7 @@ class Upload(ExtensibleRecord):
     traceparent: str | None = None
     source: Source | None = None
     poster: dict[str, Any] | None = None
+    playable: dict[str, Any] | None = None
     forecast: Forecast | None = None
     element: dict[str, Any] | None = None
     error: Annotated[UploadError | None, PlainValidator(_check_error)] = None
@@ -176,21 +179,14 @@ class Upload(ExtensibleRecord):
     events_after_end: int = 0
     exhausted_since: float | None = None
     template_paused: bool = False
+    segments_expire_at: float | None = None
+    unlisted_renditions: tuple[str, ...] = ()
 
-    later_fields: ClassVar[frozenset[str]] = frozenset(
-        {
-            "metadata",
-            "prefix",
-            "max_bytes",
-            "imported",
-            "source_expires_at",
-            "results_expire_at",
-            "traceparent",
-            "events_after_end",
-            "exhausted_since",
-            "template_paused",
-        }
-    )
+    later_fields: ClassVar[frozenset[str]] = frozenset({
+        "metadata", "prefix", "max_bytes", "imported", "source_expires_at", "results_expire_at",
+        "traceparent", "events_after_end", "exhausted_since", "template_paused", "playable",
+        "segments_expire_at", "unlisted_renditions",
+    })  # fmt: skip
 
     @property
     def stage(self) -> Stage:
@@ -234,7 +230,8 @@ class Actor:
 class Change:
     """A requested event: the fact, the sentence shown to people, and the fields that change with it.
 
-    `actor` is who has caused it, or None for the process that writes it.
+    `actor` is who has caused it, or None for the process that writes it. An empty `playable` means that nothing can be
+    played any more.
     """
 
     fact: Fact
@@ -248,11 +245,14 @@ class Change:
     folder: str | None = None
     metadata: dict[str, Any] | None = None
     poster: dict[str, Any] | None = None
+    playable: dict[str, Any] | None = None
     forecast: Forecast | None = None
     element: dict[str, Any] | None = None
     error: UploadError | None = None
     not_before: float = 0.0
     exhausted_since: float | None = None
+    segments_expire_at: float | None = None
+    unlisted_renditions: tuple[str, ...] = ()
     retention: Retention | None = None
     actor: Actor | None = None
 
@@ -331,6 +331,7 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
         folder=upload.folder if change.folder is None else change.folder,
         metadata=upload.metadata if change.metadata is None else change.metadata,
         poster=None if gone else change.poster or upload.poster,
+        playable=None if gone else (upload.playable if change.playable is None else change.playable or None),
         forecast=change.forecast or (upload.forecast if stays else None),
         source_expires_at=upload.source_expires_at if retention.source is None else now + retention.source,
         results_expire_at=upload.results_expire_at if retention.results is None else now + retention.results,
@@ -338,6 +339,8 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
         error=change.error,
         not_before=change.not_before,
         exhausted_since=change.exhausted_since or (upload.exhausted_since if same_attempt else None),
+        segments_expire_at=change.segments_expire_at or upload.segments_expire_at,
+        unlisted_renditions=change.unlisted_renditions or upload.unlisted_renditions,
     )
 
 
@@ -351,7 +354,9 @@ def cleanup_due_at(upload: Upload) -> float | None:
     """Return when something of an upload that has just entered its stage is to be deleted, or None if nothing is."""
     if upload.stage in (Stage.FAILED, Stage.CANCELLED, Stage.DELETED):
         return upload.updated_at
-    times = (upload.source_expires_at, upload.results_expire_at)
+    if upload.stage is Stage.DONE and upload.unlisted_renditions:
+        return upload.updated_at
+    times = (upload.source_expires_at, upload.results_expire_at, upload.segments_expire_at)
     return min((at for at in times if at is not None), default=None) if upload.stage is Stage.DONE else None
 
 
@@ -369,6 +374,7 @@ def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
         # The file may be sent another way this time, but a partial upload stays partial.
         resumable=None if receiving and not upload.is_partial else upload.resumable,
         poster=None,
+        playable=None,
         forecast=None,
         element=None,
         error=None,
@@ -439,6 +445,8 @@ def message(upload: Upload) -> Message:
         body["paused"] = True
     if upload.poster:
         body["poster"] = cast(Output, upload.poster)
+    if upload.playable and not state.terminal:
+        body["playable"] = cast(Playable, upload.playable)
     if upload.forecast:
         body["forecast"] = upload.forecast.to_json()
     if state.stage is Stage.DONE:
@@ -456,11 +464,6 @@ def error_body(error: RoomcastError, step: str, *, retryable: bool | None = None
         "step": step,
         "retryable": error.retryable if retryable is None else retryable,
     }
-
-
-def timestamp(seconds: float) -> str:
-    """Return the time as ISO 8601 in UTC with milliseconds, as JavaScript's `Date` writes it."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 _CODEC = JsonCodec(Upload)

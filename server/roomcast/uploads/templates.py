@@ -51,6 +51,12 @@ _MISTAKES = {
 }
 """How the sentences of pydantic begin, and ours."""
 
+_PATTERNS = {
+    "name": "it must have 1 to 64 letters, digits, hyphens and underscores",
+    "audio_bitrate": "it must be from 10k to 999k",
+}
+"""What the values of the settings with a pattern must be."""
+
 
 @dataclass(frozen=True)
 class Webhook:
@@ -116,7 +122,7 @@ class Template(BaseModel):
     target_bytes: int | None = Field(default=None, ge=10_000)
     target_quality: float | None = Field(default=None, ge=20, le=99)
     preset: Preset | None = None
-    audio_bitrate: str = Field(default="128k", pattern=r"^\d{2,3}k$")
+    audio_bitrate: str = Field(default="128k", pattern=r"^[1-9][0-9]{1,2}k$")
     hls: tuple[LadderSide, ...] = Field(default=(), max_length=6)
     image_sides: tuple[ImageSide, ...] = Field(default=(2048, 1024, 480), min_length=1, max_length=8)
     image_formats: tuple[Literal["webp", "avif", "jpeg"], ...] = Field(
@@ -330,7 +336,7 @@ def _mistake(found: ErrorDetails) -> str:
         nearest = get_close_matches(str(found["loc"][-1]), Template.model_fields, n=1)
         return f"there is no such key; the nearest one is {nearest[0]}" if nearest else "there is no such key"
     if found["type"] == "string_pattern_mismatch":
-        return "it must have 1 to 64 letters, digits, hyphens and underscores"
+        return _PATTERNS[str(found["loc"][-1])]
     message = found["msg"].removeprefix("Value error, ").removesuffix(".")
     for theirs, ours in _MISTAKES.items():
         if message.startswith(theirs):

@@ -10,22 +10,31 @@ from roomcast.uploads.messages import UploadError
 from roomcast.uploads.model import Change, Upload, is_resumable
 
 MAX_WORKER_LOSSES = 8
-"""Attempts after which an upload whose worker was lost fails: the upload itself may be what kills the workers."""
+"""How many workers an upload may lose, without results in between, before it fails: the upload itself may be what
+kills them."""
 
 _PAUSED = "Waiting for the rest of the file"
 
 
-def lease_expired(upload: Upload, *, cancel_requested: bool) -> Change:
-    """Return the change for an upload whose lease has expired: cancelled, paused, failed or queued again."""
+def lease_expired(
+    upload: Upload, *, cancel_requested: bool, is_planned: bool = False, advanced: bool = False
+) -> Change:
+    """Return the change for an upload whose lease has expired: cancelled, paused, failed or queued again.
+
+    `is_planned`: its film is compressed in segments, which the next attempt continues. `advanced`: a segment was made
+    since the upload was queued after the last loss of a worker.
+    """
     if cancel_requested:
         return cancelled(upload.stage)
     if upload.stage is Stage.RECEIVING and is_resumable(upload):
         return Change(Paused(0.0), _PAUSED)
     if upload.stage is Stage.RECEIVING:
         return _failed(upload, Code.WORKER_LOST, "The server stopped while the file was arriving. Send it again.")
-    if upload.state.attempt >= MAX_WORKER_LOSSES:
+    if not advanced and upload.state.losses + 1 >= MAX_WORKER_LOSSES:
         return _failed(upload, Code.WORKER_LOST, "Every worker that processed this upload was lost.")
-    return Change(Retrying(failed=False), "The worker was lost; waiting for another")
+    resumes = is_planned or upload.playable is not None
+    fact = Retrying(failed=False, resumes=resumes, advanced=advanced)
+    return Change(fact, "The worker was lost; waiting for another")
 
 
 def reservation_expired(upload: Upload) -> Change:

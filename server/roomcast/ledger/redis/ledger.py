@@ -27,7 +27,6 @@ from roomcast.ledger.contract import (
     Claim,
     DueCleanup,
     IncompatibleSchema,
-    Lease,
     Listener,
     Observer,
     Page,
@@ -37,9 +36,9 @@ from roomcast.ledger.contract import (
     Renewal,
     Replay,
     UploadFilter,
-    new_token,
     too_many,
 )
+from roomcast.ledger.lease_tokens import Lease, new_token
 from roomcast.ledger.redis.administration import RedisAdministration
 from roomcast.ledger.redis.event_writer import EventWriter
 from roomcast.ledger.redis.listing import RedisListing
@@ -62,6 +61,7 @@ from roomcast.ledger.redis.scripts import (
     SET_CLEANUP,
     LedgerScripts,
 )
+from roomcast.ledger.redis.segments import RedisSegments
 from roomcast.ledger.redis.uploads import (
     Precondition,
     Snapshot,
@@ -120,6 +120,7 @@ class RedisLedger:
         self._queue = RedisQueue(self.scripts)
         self._listing = RedisListing(self.scripts)
         self.administration = RedisAdministration(self.scripts)
+        self.segments = RedisSegments(self.scripts)
         self._ticks = ProgressBatcher(self.scripts)
         self._pubsub = PubSub(client, queue_channel=self.scripts.key("queue-moved"))
         self._claiming = asyncio.Lock()
@@ -263,14 +264,14 @@ class RedisLedger:
             raise WrongState("The file is arriving already.")
         return self._claimed(snapshot)
 
-    async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
+    async def claim_next(self, *, holder: str, seconds: float, videos: bool = True) -> Claim | None:
         failures = self._claims_failed
         # One claim at a time: the workers of this process would otherwise all compete for the same first upload.
         async with self._claiming:
             if self._claims_failed > failures:  # Redis failed while this call waited: do not wait again
                 raise Unavailable("The ledger could not be reached.")
             try:
-                return await self._claim_first(holder, seconds)
+                return await self._claim_first(holder, seconds, videos=videos)
             except StorageError:
                 self._claims_failed += 1
                 raise
@@ -312,7 +313,10 @@ class RedisLedger:
     async def expire_leases(self, *, reserved_seconds: float) -> list[Upload]:
         reply = await self.scripts.run(EXPIRED, repr(reserved_seconds), _MAX_BATCH)
         now = self._writer.synced(reply)
-        writes = [self._settled(Snapshot.of(fields, now)) for fields in reply[2]]
+        writes = [
+            self._settled(Snapshot.of(fields, now), is_planned=plan_id is not None, advanced=bool(advanced))
+            for fields, (advanced, plan_id) in zip(*reply[2:], strict=True)
+        ]
         replies = await self.scripts.run_all(APPEND_AND_MOVE, [write.arguments() for write in writes])
         # A refused write was overtaken: the upload has a holder again, or the next call finds it.
         settled = [write for write, reply in zip(writes, replies, strict=True) if reply[0] == b"written"]
@@ -367,10 +371,11 @@ class RedisLedger:
             view = replace(view, queue_position=position, template_paused=bool(paused))
         return view, bodies
 
-    async def _claim_first(self, holder: str, seconds: float) -> Claim | None:
+    async def _claim_first(self, holder: str, seconds: float, *, videos: bool) -> Claim | None:
         change = Change(Entered(Stage.FETCHING), "A worker has taken it")
         set_aside: set[str] = set()
-        reply = await self.scripts.run(CLAIM_NEXT, "", "", holder)
+        which = (holder, "1" if videos else "")
+        reply = await self.scripts.run(CLAIM_NEXT, "", "", *which)
         while reply[0] == b"next":
             first = self._writer.snapshot(reply)
             try:
@@ -380,22 +385,27 @@ class RedisLedger:
                     raise
                 set_aside.add(first.upload.id)
                 await self._writer.write(first.unreadable(Precondition.FREE))
-                reply = await self.scripts.run(CLAIM_NEXT, "", "", holder)
+                reply = await self.scripts.run(CLAIM_NEXT, "", "", *which)
                 continue
             token = new_token(holder, self._time.now())
             event = event_arguments(first.upload, upload, Actor("worker", holder))
             event = (token, repr(seconds), *event, entry_of(upload))
-            reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, holder, *event)
+            reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, *which, *event)
             if reply[0] == b"claimed":
                 now = self._writer.synced(reply)
                 self._writer.notify_observers(first.upload, upload)
                 return self._claimed(claimed(upload, token, now + seconds, now))
         return None
 
-    def _settled(self, snapshot: Snapshot) -> Write:
+    def _settled(self, snapshot: Snapshot, *, is_planned: bool, advanced: bool) -> Write:
         """Return the event of an upload whose lease or reservation has expired, or that sets it aside."""
         if snapshot.token:
-            change = lease_expired(snapshot.upload, cancel_requested=snapshot.cancel_requested)
+            change = lease_expired(
+                snapshot.upload,
+                cancel_requested=snapshot.cancel_requested,
+                is_planned=is_planned,
+                advanced=advanced,
+            )
             precondition = Precondition.EXPIRED
         else:
             change, precondition = reservation_expired(snapshot.upload), Precondition.FREE

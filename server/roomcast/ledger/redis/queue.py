@@ -25,7 +25,8 @@ _RECEIVING = "receiving"
 
 @dataclass(frozen=True)
 class QueueCounts:
-    """The reply of `stats.lua`; `leased` and `failed` are the fields of snapshots."""
+    """The reply of `stats.lua`; `leased` and `failed` are the fields of snapshots. `waits_for_tasks` is as long as
+    `leased`, and each of `tasks` has the fields of a snapshot, token, expiry, number and fraction."""
 
     now: float
     waiting: Mapping[str, int]
@@ -35,6 +36,8 @@ class QueueCounts:
     leased: Sequence[Sequence[Any]]
     outcomes: Mapping[Stage, int]
     failed: Sequence[Sequence[Any]]
+    waits_for_tasks: Sequence[int]
+    tasks: Sequence[Sequence[Any]]
 
 
 class RedisQueue:
@@ -61,7 +64,7 @@ class RedisQueue:
         """Return the counts for `WorkQueue.stats`."""
         stages = sorted(OUTCOME_STAGES)
         reply = await self._scripts.run(STATS, repr(since), failures, *stages)
-        now, templates, oldest, delayed, active, leased, outcomes, failed = reply
+        now, templates, oldest, delayed, active, leased, outcomes, failed, waits_for_tasks, tasks = reply
         return QueueCounts(
             now=float(now),
             waiting={name.decode(): int(count) for name, count in zip(templates[::2], templates[1::2], strict=True)},
@@ -71,14 +74,18 @@ class RedisQueue:
             leased=leased,
             outcomes=dict(zip(stages, outcomes, strict=True)),
             failed=failed,
+            waits_for_tasks=waits_for_tasks,
+            tasks=tasks,
         )
 
 
 def entry_of(upload: Upload) -> bytes:
     """Return the upload's entry for `queue.lua`: its state, and its members of the listings, as JSON."""
     state, cleanup_at = _queue_state(upload.stage), cleanup_due_at(upload)
+    video = {"video": True} if upload.source is not None and upload.source.kind == "video" else {}
     return orjson.dumps(
-        {
+        video
+        | {
             "state": state,
             "owner": upload.owner,
             "template": upload.template,

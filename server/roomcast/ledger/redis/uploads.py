@@ -16,7 +16,7 @@ import orjson
 
 from roomcast.errors import LeaseLost, NotFound, WrongState
 from roomcast.ledger.actors import encode_actor, holder_of, responsible, this_server
-from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats, RecordWrite
+from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedTask, LeasedUpload, QueueStats, RecordWrite
 from roomcast.ledger.history import event_counts
 from roomcast.ledger.redis.queue import QueueCounts, entry_of, same_entry
 from roomcast.ledger.redis.scripts import Argument
@@ -198,18 +198,28 @@ def record_arguments(write: RecordWrite) -> tuple[Argument, ...]:
 
 def stats_of_counts(counts: QueueCounts) -> QueueStats:
     """Return the statistics with the uploads that `counts` has as fields."""
-    leased = [Snapshot.of(fields, counts.now) for fields in counts.leased]
-    working = (one for one in leased if is_working(one.upload.stage))
+    found = [Snapshot.of(fields, counts.now) for fields in counts.leased]
+    leased = [
+        LeasedUpload.from_token(one.token, one.view, one.expires_at, waits_for_tasks=bool(waits))
+        for one, waits in zip(found, counts.waits_for_tasks, strict=True)
+        if is_working(one.upload.stage)
+    ]
+    tasks = [
+        LeasedTask.from_token(
+            token.decode(), Snapshot.of(fields, counts.now).view, float(expires_at), int(number), float(fraction or 0)
+        )
+        for fields, token, expires_at, number, fraction in counts.tasks
+        if fields
+    ]
     return QueueStats(
         waiting=counts.waiting,
         waiting_since=counts.waiting_since,
         delayed=counts.delayed,
         active=counts.active,
-        leased=sorted(
-            (LeasedUpload.from_token(one.token, one.view, one.expires_at) for one in working), key=lambda one: one.since
-        ),
+        leased=sorted(leased, key=lambda one: one.since),
         outcomes=counts.outcomes,
         failures=[Snapshot.of(fields, counts.now).upload for fields in counts.failed],
+        tasks=sorted(tasks, key=lambda one: one.since),
     )
 
 

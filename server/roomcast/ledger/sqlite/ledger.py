@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -21,7 +21,8 @@ from roomcast.ledger.contract import (
     Claim,
     CleanupInProgress,
     DueCleanup,
-    Lease,
+    LeasedTask,
+    LeasedUpload,
     Listener,
     Observer,
     Page,
@@ -30,12 +31,13 @@ from roomcast.ledger.contract import (
     Renewal,
     Replay,
     UploadFilter,
-    new_token,
     too_many,
 )
+from roomcast.ledger.lease_tokens import Lease, new_token
 from roomcast.ledger.sqlite.administration import SqliteAdministration, is_worker_paused
 from roomcast.ledger.sqlite.listing import as_cursor, listing_query, parse_cursor
 from roomcast.ledger.sqlite.schema import migrate_sqlite
+from roomcast.ledger.sqlite.segments import SqliteSegments, clear_advanced, is_planned
 from roomcast.ledger.sqlite.tables import (
     EXPIRED_LEASES,
     EXPIRED_RESERVATIONS,
@@ -76,6 +78,8 @@ from roomcast.uploads.model import (
 )
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
+Leased = TypeVar("Leased", LeasedUpload, LeasedTask)
+
 _MAX_PRUNED = 1000
 _MAX_CHUNK = 250
 """How many uploads `find` examines at once: other reads wait meanwhile."""
@@ -89,7 +93,7 @@ class SqliteLedger:
 
     All holders of leases are in this process, and the leases of an earlier one expire when the file is opened. Leases
     are measured by `lease_clock` (by default `clock`): with a `RunningClock`, they do not expire while the process
-    cannot renew them.
+    cannot renew them. Delays of retries end when the file is opened after `clock` was set back.
     """
 
     def __init__(self, path: Path, *, clock: Clock = unix_time, lease_clock: Clock | None = None) -> None:
@@ -102,9 +106,12 @@ class SqliteLedger:
         # The lease token and the latest view of each leased upload. Ticks are stored nowhere else.
         self._live: dict[str, tuple[str, Upload]] = {}
         self.database = SqliteDatabase(
-            path, partial(migrate_sqlite, earlier_records=path.with_name("assemblies.sqlite3"))
+            path, partial(migrate_sqlite, earlier_records=path.with_name("assemblies.sqlite3"), now=clock())
         )
         self.administration = SqliteAdministration(self.database, clock, self._notify_queue_moved)
+        self.segments = SqliteSegments(
+            self.database, clock=clock, lease_clock=self._lease_clock, leased_row=self._writable_row
+        )
 
     async def create(
         self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
@@ -126,7 +133,9 @@ class SqliteLedger:
         await self.database.read(lambda connection: _check_create(connection, uploads, in_flight))
 
     async def get(self, upload_id: str) -> Upload:
-        return self._with_latest_tick(await self.database.read(lambda connection: self._view(connection, upload_id)))
+        _, earlier = self._live.get(upload_id, ("", None))
+        upload = await self.database.read(lambda connection: self._view(connection, upload_id))
+        return self._with_latest_tick(upload, earlier)
 
     async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
         def work(connection: sqlite3.Connection) -> tuple[Upload, list[bytes]]:
@@ -134,10 +143,11 @@ class SqliteLedger:
             upload = self._view(connection, upload_id)
             return upload, [body for (body,) in connection.execute(query, (upload_id, since))]
 
+        _, earlier = self._live.get(upload_id, ("", None))
         upload, bodies = await self.database.read(work)
         gapless = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
         events = [orjson.loads(body) for body in bodies] if gapless else []
-        return Replay(self._with_latest_tick(upload), events, gapless)
+        return Replay(self._with_latest_tick(upload, earlier), events, gapless)
 
     async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
         def work(connection: sqlite3.Connection) -> dict[str, int]:
@@ -173,11 +183,13 @@ class SqliteLedger:
         now = self._clock()
         found = await self.database.read(lambda connection: queue_stats(connection, now, since, failures))
         expires_after = now - self._lease_clock()
-        leased = [
-            replace(one, upload=self._with_latest_tick(one.upload), expires_at=one.expires_at + expires_after)
-            for one in found.leased
-        ]
-        return replace(found, leased=leased)
+
+        def current(one: Leased) -> Leased:
+            upload = self._with_latest_tick(one.upload)
+            return replace(one, upload=upload, expires_at=one.expires_at + expires_after)
+
+        leased, tasks = [current(one) for one in found.leased], [current(one) for one in found.tasks]
+        return replace(found, leased=leased, tasks=tasks)
 
     async def check_writable(self) -> None:
         await self.database.read(lambda connection: connection.execute("SELECT 1 FROM uploads LIMIT 1").fetchall())
@@ -235,12 +247,12 @@ class SqliteLedger:
 
         return await self.database.write(work, self._claimed)
 
-    async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
+    async def claim_next(self, *, holder: str, seconds: float, videos: bool = True) -> Claim | None:
         def work(connection: sqlite3.Connection) -> tuple[Claim | None, list[WrittenEvent]]:
             now, events = self._clock(), list[WrittenEvent]()
             if is_worker_paused(connection, holder):
                 return None, events
-            while first := connection.execute(QUEUE + " LIMIT 1", {"now": now}).fetchone():
+            while first := connection.execute(QUEUE + " LIMIT 1", {"now": now, "videos": videos}).fetchone():
                 row = read_row(connection, first[0])
                 change = Change(Entered(Stage.FETCHING), "A worker has taken it", actor=Actor("worker", holder))
                 events.append(self._settle(connection, row, change))
@@ -307,9 +319,16 @@ class SqliteLedger:
                 ids = connection.execute(query, {"now": now}).fetchall()
                 return [read_row(connection, upload_id) for (upload_id,) in ids]
 
+            def expired(row: StoredUpload) -> Change:
+                return lease_expired(
+                    row.upload,
+                    cancel_requested=row.cancel_requested,
+                    is_planned=is_planned(connection, row.id),
+                    advanced=clear_advanced(connection, row.id),
+                )
+
             written = [
-                self._settle(connection, row, lease_expired(row.upload, cancel_requested=row.cancel_requested))
-                for row in found(EXPIRED_LEASES, self._lease_clock())
+                self._settle(connection, row, expired(row)) for row in found(EXPIRED_LEASES, self._lease_clock())
             ]
             return written + [
                 self._settle(connection, row, reservation_expired(row.upload))
@@ -420,10 +439,11 @@ class SqliteLedger:
         paused = position is None and is_template_paused(connection, upload.template)
         return replace(upload, queue_position=position, template_paused=paused)
 
-    def _with_latest_tick(self, upload: Upload) -> Upload:
-        """Return the upload with its latest tick applied, unless an event has come after the tick."""
-        _, live = self._live.get(upload.id, ("", None))
-        return live if live is not None and live.seq == upload.seq else upload
+    def _with_latest_tick(self, upload: Upload, earlier: Upload | None = None) -> Upload:
+        """Return the upload with its latest tick applied, unless an event has come after the tick. If one was written
+        while the upload was read, that is the tick of `earlier`, from before the read: it has been shown already."""
+        live = self._live.get(upload.id, ("", None))[1]
+        return next((one for one in (live, earlier) if one is not None and one.seq == upload.seq), upload)
 
     def _writable_row(self, connection: sqlite3.Connection, upload_id: str, token: str | None) -> StoredUpload:
         """Return the row; raise `LeaseLost` or `WrongState` if a writer with this token must not write."""

@@ -91,7 +91,51 @@ CREATE TABLE IF NOT EXISTS history (
     count INTEGER NOT NULL,
     PRIMARY KEY (minute, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS segment_plans (
+    upload_id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    plan_id TEXT NOT NULL,
+    encoder TEXT NOT NULL,
+    plan BLOB NOT NULL,
+    tasks INTEGER NOT NULL,
+    weight INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0,
+    done_weight INTEGER NOT NULL DEFAULT 0,
+    advanced INTEGER NOT NULL DEFAULT 0,
+    audio BLOB,
+    failure BLOB
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS segment_tasks (
+    upload_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    weight INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    losses INTEGER NOT NULL DEFAULT 0,
+    not_before REAL NOT NULL DEFAULT 0,
+    lease_token TEXT,
+    lease_expires_at REAL,
+    fraction REAL NOT NULL DEFAULT 0,
+    result BLOB,
+    PRIMARY KEY (upload_id, number)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS segment_tasks_open ON segment_tasks (upload_id, number) WHERE result IS NULL;
+CREATE INDEX IF NOT EXISTS segment_tasks_leased ON segment_tasks (upload_id, lease_expires_at)
+    WHERE result IS NULL AND lease_token IS NOT NULL;
+CREATE INDEX IF NOT EXISTS segment_tasks_delayed ON segment_tasks (upload_id, not_before)
+    WHERE result IS NULL AND not_before > 0;
 -- Triggers, so that an earlier version deletes them, too.
+CREATE TRIGGER IF NOT EXISTS plan_deleted AFTER DELETE ON segment_plans
+    BEGIN DELETE FROM segment_tasks WHERE upload_id = OLD.upload_id
+    ; END;
+CREATE TRIGGER IF NOT EXISTS planned_upload_ended AFTER UPDATE OF finished_at ON uploads
+    WHEN NEW.finished_at IS NOT NULL
+    BEGIN DELETE FROM segment_plans WHERE upload_id = NEW.id
+    ; END;
+CREATE TRIGGER IF NOT EXISTS planned_upload_deleted AFTER DELETE ON uploads
+    BEGIN DELETE FROM segment_plans WHERE upload_id = OLD.id
+    ; END;
 CREATE TRIGGER IF NOT EXISTS event_deleted AFTER DELETE ON events
     BEGIN DELETE FROM event_actors WHERE upload_id = OLD.upload_id AND seq = OLD.seq
     ; END;
@@ -119,12 +163,12 @@ CREATE INDEX IF NOT EXISTS {table}_due ON {table} (due_at) WHERE due_at IS NOT N
 """
 
 
-def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> None:
+def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path, *, now: float) -> None:
     """Create the tables, or migrate those of an older version; raise `IncompatibleSchema` for those of a newer one.
 
     Everything happens in one transaction. `earlier_records` is `assemblies.sqlite3` of version 0: its records are
     imported, and it is deleted after the commit. If the process dies in between, the next start imports them again,
-    which changes nothing.
+    which changes nothing. `now` is the Unix time.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SQLITE_SCHEMA_VERSION:
@@ -143,6 +187,8 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
         _import_records(connection)
     # The lock of the file shows that the processes which held these leases and claimed these cleanups are gone.
     connection.execute("UPDATE uploads SET lease_expires_at = 0 WHERE lease_token IS NOT NULL")
+    connection.execute("UPDATE segment_tasks SET lease_expires_at = 0 WHERE result IS NULL AND lease_token IS NOT NULL")
+    _end_delays_if_set_back(connection, now)
     connection.execute(
         "UPDATE uploads SET cleanup_at = finished_at"
         " WHERE cleanup_at IS NOT NULL AND cleanup_at > finished_at AND stage IN ('failed', 'cancelled')"
@@ -152,6 +198,17 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
         connection.execute("DETACH DATABASE earlier")
         for suffix in ("", "-wal", "-shm"):
             earlier_records.with_name(earlier_records.name + suffix).unlink(missing_ok=True)
+
+
+def _end_delays_if_set_back(connection: sqlite3.Connection, now: float) -> None:
+    """End the delays of retries if the clock was set back since the last work: a short one could last for a day."""
+    latest = (
+        "SELECT MAX(at) FROM (SELECT MAX(served_at) AS at FROM owners UNION ALL SELECT MAX(queued_at) FROM uploads)"
+    )
+    (worked_at,) = connection.execute(latest).fetchone()
+    if worked_at is not None and worked_at > now:
+        connection.execute("UPDATE uploads SET not_before = 0 WHERE stage = 'queued' AND not_before > 0")
+        connection.execute("UPDATE segment_tasks SET not_before = 0 WHERE result IS NULL AND not_before > 0")
 
 
 def _add(connection: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ import orjson
 from roomcast.errors import NotFound
 from roomcast.ledger.actors import encode_actor, this_server
 from roomcast.ledger.administration import HISTORY_MINUTES
-from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats, RecordConflict, RecordWrite
+from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedTask, LeasedUpload, QueueStats, RecordConflict, RecordWrite
 from roomcast.ledger.history import event_counts
 from roomcast.ledger.unreadable import read_upload, unreadable_upload
 from roomcast.uploads.lifecycle import OUTCOME_STAGES, Stage
@@ -37,6 +37,8 @@ WITH waiting AS (
         AND (NOT EXISTS (SELECT 1 FROM paused_templates) OR
              IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
              NOT IN paused_templates)
+        AND (:videos OR IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.source.kind'), '')
+             IS NOT 'video')
 ), working AS (
     SELECT owner, COUNT(*) AS uploads FROM uploads
     WHERE lease_token IS NOT NULL AND stage NOT IN ('receiving', 'queued') GROUP BY owner
@@ -44,7 +46,8 @@ WITH waiting AS (
 SELECT waiting.id FROM waiting LEFT JOIN working USING (owner) LEFT JOIN owners USING (owner)
 ORDER BY position + COALESCE(working.uploads, 0), priority DESC, COALESCE(owners.served_at, 0), queued_at, waiting.id
 """
-"""The waiting uploads in the order of `WorkQueue.claim_next`. Records are parsed only while a template is paused."""
+"""The waiting uploads in the order of `WorkQueue.claim_next`. Records are parsed only while a template is paused, or
+without `videos`."""
 
 EXPIRED_LEASES = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease_expires_at <= :now"
 EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
@@ -65,8 +68,13 @@ FROM uploads WHERE stage = 'queued' AND not_before <= :now AND template IN pause
 DELAYED = "SELECT COUNT(*) FROM uploads WHERE stage = 'queued' AND not_before > :now"
 ACTIVE = "SELECT COUNT(*) FROM uploads WHERE finished_at IS NULL"
 LEASED = """
-SELECT id, owner, created_at, record, lease_token, lease_expires_at FROM uploads
+SELECT id, uploads.owner, created_at, record, lease_token, lease_expires_at, COALESCE(done < tasks, 0)
+FROM uploads LEFT JOIN segment_plans ON upload_id = id
 WHERE lease_token IS NOT NULL AND stage NOT IN ('receiving', 'queued')
+"""
+LEASED_TASKS = """
+SELECT id, owner, created_at, record, tasks.lease_token, tasks.lease_expires_at, number, fraction
+FROM segment_tasks AS tasks JOIN uploads ON id = upload_id WHERE result IS NULL AND tasks.lease_token IS NOT NULL
 """
 OUTCOMES = """
 SELECT stage, COUNT(*) FROM uploads
@@ -142,7 +150,8 @@ def set_aside(connection: sqlite3.Connection, upload_id: str, now: float) -> Wri
 
 def queue_positions(connection: sqlite3.Connection, now: float) -> dict[str, int]:
     """Map the id of every waiting upload to its position in the queue, from 1, in order."""
-    return {upload_id: position for position, (upload_id,) in enumerate(connection.execute(QUEUE, {"now": now}), 1)}
+    waiting = connection.execute(QUEUE, {"now": now, "videos": True})
+    return {upload_id: position for position, (upload_id,) in enumerate(waiting, 1)}
 
 
 def is_template_paused(connection: sqlite3.Connection, template: str) -> bool:
@@ -257,8 +266,12 @@ def queue_stats(connection: sqlite3.Connection, now: float, since: float, failur
     """Return what `WorkQueue.stats` returns, without the ticks of the leased uploads."""
     waiting = connection.execute(WAITING, {"now": now}).fetchall()
     leased = [
-        LeasedUpload.from_token(token, parse_upload(connection, *stored), expires_at)
-        for *stored, token, expires_at in connection.execute(LEASED).fetchall()
+        LeasedUpload.from_token(token, parse_upload(connection, *stored), expires_at, waits_for_tasks=bool(waits))
+        for *stored, token, expires_at, waits in connection.execute(LEASED).fetchall()
+    ]
+    tasks = [
+        LeasedTask.from_token(token, parse_upload(connection, *stored), expires_at, number, fraction)
+        for *stored, token, expires_at, number, fraction in connection.execute(LEASED_TASKS).fetchall()
     ]
     outcomes = dict.fromkeys(OUTCOME_STAGES, 0)
     outcomes |= {Stage(stage): count for stage, count in connection.execute(OUTCOMES, {"since": since})}
@@ -272,4 +285,5 @@ def queue_stats(connection: sqlite3.Connection, now: float, since: float, failur
         failures=[
             parse_upload(connection, *stored) for stored in connection.execute(FAILURES, {"limit": failures}).fetchall()
         ],
+        tasks=sorted(tasks, key=lambda one: one.since),
     )

@@ -208,6 +208,8 @@ def _error_from_response(error: ClientError) -> RoomcastError:
         return DiskFull("The media store is full.")
     if code in _NOT_FOUND_CODES:
         return NotFound("There is no such file.")
+    if status == 412:
+        return StorageError("The file in the media store was replaced while it was read.")
     if code == "NotImplemented" or status == 501:
         return Unsupported("The media store does not support this.")
     if status in _GATEWAY_STATUSES:

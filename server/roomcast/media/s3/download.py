@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
@@ -15,10 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from roomcast.media.byte_ranges import divided
 from roomcast.media.s3.client import MAX_ATTEMPTS, S3_BACKOFF, Bucket, TransientError, mapped_errors, with_retries
 from roomcast.media.s3.multipart import PART_BYTES, PART_BYTES_FIELD, etag_is_md5, etag_of_parts
 from roomcast.runtime.files import disk_error, run_in_thread_shielded
-from roomcast.runtime.tasks import finish_despite_cancel
+from roomcast.runtime.tasks import run_for_each
 
 _RANGES_IN_FLIGHT = 4
 _CHUNK_BYTES = 1 << 20
@@ -80,7 +80,7 @@ async def read_range(bucket: Bucket, info: ObjectInfo, start: int, stop: int) ->
 
 async def read_all(bucket: Bucket, info: ObjectInfo) -> AsyncGenerator[bytes, None]:
     """Yield all bytes of the object, in chunks of at most 1 MiB."""
-    for start, stop in _ranges(info.size, PART_BYTES):
+    for start, stop in divided([(0, info.size)], PART_BYTES):
         async with aclosing(read_range(bucket, info, start, stop)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -94,36 +94,34 @@ async def read_object(bucket: Bucket, key: str) -> bytes:
 async def download(bucket: Bucket, key: str, path: Path) -> None:
     """Write the object to a new file and verify its size, and its CRC-32 or MD5s if the server has any. If this fails,
     an incomplete file remains."""
-    info = await head_object(bucket, key)
+    await download_version(bucket, await head_object(bucket, key), path)
+
+
+async def download_version(bucket: Bucket, info: ObjectInfo, path: Path) -> None:
+    """Do as `download` does with this version of an object. The file may exist, and is emptied first."""
     await with_retries(lambda: _download(bucket, info, path))
 
 
 async def _download(bucket: Bucket, info: ObjectInfo, path: Path) -> None:
-    ranges = _ranges(info.size, info.part_bytes or PART_BYTES)
+    ranges = divided([(0, info.size)], info.part_bytes or PART_BYTES)
     md5s: list[bytes] = [b""] * len(ranges)
-    remaining = iter(enumerate(ranges))
     # Opened here and not in a thread: if the caller were cancelled meanwhile, nothing would close the file.
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
     except OSError as error:
         raise disk_error(error) from error
 
-    async def write_ranges() -> None:
-        for index, (start, stop) in remaining:
-            md5s[index] = await _write_range(bucket, info, descriptor, start, stop)
+    async def write_numbered(index: int) -> None:
+        md5s[index] = await write_range(bucket, info, descriptor, *ranges[index])
 
-    writers = [asyncio.create_task(write_ranges()) for _ in range(min(_RANGES_IN_FLIGHT, len(ranges)))]
     try:
-        await asyncio.gather(*writers)
+        await run_for_each(range(len(ranges)), write_numbered, at_once=_RANGES_IN_FLIGHT)
         await _verify(info, md5s, path)
     finally:
-        for writer in writers:
-            writer.cancel()
-        # The descriptor may be closed only when no writer uses it any more.
-        await finish_despite_cancel(lambda: _close(descriptor, writers), idempotent=True)
+        os.close(descriptor)
 
 
-async def _write_range(bucket: Bucket, info: ObjectInfo, descriptor: int, start: int, stop: int) -> bytes:
+async def write_range(bucket: Bucket, info: ObjectInfo, descriptor: int, start: int, stop: int) -> bytes:
     """Write a range at its position in the file. Return its MD5."""
     md5 = hashlib.md5(usedforsecurity=False)
 
@@ -169,15 +167,6 @@ async def _read_chunk(body: Any, size: int) -> bytes:
     if not chunk:
         raise TransientError("The media store closed the connection.")
     return bytes(chunk)
-
-
-async def _close(descriptor: int, writers: list[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*writers, return_exceptions=True)
-    os.close(descriptor)
-
-
-def _ranges(size: int, step: int) -> list[tuple[int, int]]:
-    return [(start, min(start + step, size)) for start in range(0, size, step)]
 
 
 def _md5_of(path: Path, md5s: list[bytes]) -> str:

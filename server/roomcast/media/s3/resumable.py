@@ -19,6 +19,7 @@ from roomcast.errors import NotFound, RoomcastError
 from roomcast.media.batches import Batches
 from roomcast.media.contract import AppendChunks, Data, OnChunk
 from roomcast.media.s3.client import Bucket
+from roomcast.media.s3.deletion import delete_objects
 from roomcast.media.s3.download import head_object, read_range
 from roomcast.media.s3.multipart import PART_BYTES, ObjectWriter, put_object
 from roomcast.runtime.tasks import finish_despite_cancel
@@ -105,13 +106,12 @@ class S3ResumableSources:
             await self._concatenate(name, concat or [name], on_chunk)
         elif on_chunk:
             await self._read_into(name, on_chunk)
-        await self.discard(name)
+        await self.discard_incomplete(name)
         return name
 
-    async def discard(self, name: str) -> None:
-        """Delete all segments of a source. Do nothing if there are none."""
-        for entry in await self._bucket.list_objects(self._folder(name)):
-            await self._bucket.call("delete_object", Key=entry["Key"])
+    async def discard_incomplete(self, name: str) -> None:
+        entries = await self._bucket.list_objects(self._folder(name))
+        await delete_objects(self._bucket, [entry["Key"] for entry in entries])
 
     async def sweep(self, before: datetime) -> int:
         """Delete the segments of sources of which the latest is older than `before`. Return of how many sources."""
@@ -122,7 +122,7 @@ class S3ResumableSources:
                 latest[name] = max(latest.get(name, entry["LastModified"]), entry["LastModified"])
         stale = [name for name, modified in latest.items() if modified < before]
         for name in stale:
-            await self.discard(name)
+            await self.discard_incomplete(name)
         return len(stale)
 
     async def _concatenate(self, name: str, names: Sequence[str], on_chunk: OnChunk | None) -> None:

@@ -49,9 +49,10 @@ class S3UrlSigner:
     seconds: int
     clock: Callable[[], float] = time.time
 
-    def get(self, key: str, disposition: str | None = None) -> str:
-        """Return a URL that reads an object; its response has this `Content-Disposition` instead of the object's."""
-        return _cached_get(self.base, key, self._signature(), disposition)
+    def get(self, key: str, disposition: str | None = None, *, longer: float = 0.0) -> str:
+        """Return a URL that reads an object, valid so many seconds `longer` than others; its response has this
+        `Content-Disposition` instead of the object's."""
+        return _cached_get(self.base, key, self._signature(longer), disposition)
 
     def put_part(self, key: str, multipart_id: str, number: int, size: int) -> str:
         """Return a URL that accepts one part of a multipart upload, of exactly `size` bytes."""
@@ -63,10 +64,10 @@ class S3UrlSigner:
         signature = self._signature()
         return signature.date + signature.seconds
 
-    def _signature(self) -> Signature:
+    def _signature(self, longer: float = 0.0) -> Signature:
         step = max(1, self.seconds // 4)
         date = int(self.clock()) // step * step
-        return Signature(self.credentials(), self.region, date, min(self.seconds + step, MAX_URL_SECONDS))
+        return Signature(self.credentials(), self.region, date, min(self.seconds + step + int(longer), MAX_URL_SECONDS))
 
 
 def presign(

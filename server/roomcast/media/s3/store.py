@@ -23,8 +23,9 @@ from urllib.parse import quote
 
 from roomcast.errors import NotFound, RoomcastError, StorageError
 from roomcast.media.contract import Data, InlineFile, Redirect
-from roomcast.media.result_keys import DOWNLOAD, content_disposition, is_download, mime_type
+from roomcast.media.result_keys import SEGMENTS, SUBFOLDERS, content_disposition, is_download, is_segment, mime_type
 from roomcast.media.s3.client import Bucket, open_bucket
+from roomcast.media.s3.deletion import delete_objects
 from roomcast.media.s3.download import download, head_object, read_all, read_object
 from roomcast.media.s3.multipart import (
     ObjectWriter,
@@ -35,6 +36,7 @@ from roomcast.media.s3.multipart import (
 )
 from roomcast.media.s3.presigned import S3PresignedUploads
 from roomcast.media.s3.resumable import S3ResumableSources
+from roomcast.media.s3.sparse import S3SparseSource, open_sparse
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.files import open_regular, run_in_thread_shielded
 from roomcast.runtime.tasks import finish_despite_cancel
@@ -138,6 +140,21 @@ class S3MediaStore:
         finally:
             path.unlink(missing_ok=True)
 
+    @asynccontextmanager
+    async def open_source(self, key: str, scratch: Path) -> AsyncIterator[S3SparseSource]:
+        path = scratch / f"sparse-{PurePosixPath(key).name}"
+        async with open_sparse(self._bucket, self._source_key(key), path) as source:
+            yield source
+
+    @asynccontextmanager
+    async def fetch_result(self, key: str, scratch: Path) -> AsyncIterator[Path]:
+        path = scratch / f"result-{PurePosixPath(key).name}"
+        try:
+            await download(self._bucket, self._media + key.removeprefix(self._media), path)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
     async def store(
         self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
     ) -> str:
@@ -150,9 +167,15 @@ class S3MediaStore:
         try:
             with _open(path) as file:
                 part_bytes = part_bytes_for(os.fstat(file.fileno()).st_size)
-                async with ObjectWriter(
-                    self._bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
-                ) as writer:
+                writing = ObjectWriter(
+                    self._bucket,
+                    key,
+                    part_bytes=part_bytes,
+                    headers=headers,
+                    on_bytes=on_bytes,
+                    same_bytes=is_segment(key),
+                )
+                async with writing as writer:
                     await _copy(file, writer)
         except OSError as error:
             raise StorageError("The result could not be read.") from error
@@ -162,19 +185,20 @@ class S3MediaStore:
         key = self._source_key(name)
         await abort_all_multiparts(self._bucket, key)
         await self._bucket.call("delete_object", Key=key)
-        await self.resumable.discard(name)
+        await self.resumable.discard_incomplete(name)
 
     async def discard_results(self, folder: str) -> None:
         prefix = f"{self._media}{folder}/"
 
         def belongs_to_upload(entry: dict[str, Any]) -> bool:
             subfolder, slash, _ = entry["Key"].removeprefix(prefix).rpartition("/")
-            return not slash or subfolder == DOWNLOAD
+            return not slash or subfolder in SUBFOLDERS
 
-        await self._abort_multiparts(prefix, belongs_to_upload)
-        for entry in await self._bucket.list_objects(prefix):
-            if belongs_to_upload(entry):
-                await self._bucket.call("delete_object", Key=entry["Key"])
+        await self._delete(prefix, belongs_to_upload)
+
+    async def discard_segments(self, folder: str, *, beginning: str = "") -> None:
+        prefix = f"{self._media}{folder}/{SEGMENTS}/"
+        await self._delete(prefix + beginning, lambda entry: "/" not in entry["Key"].removeprefix(prefix))
 
     async def has_results(self, folder: str) -> bool:
         prefix = f"{self._media}{folder}/"
@@ -206,15 +230,20 @@ class S3MediaStore:
     async def free_bytes(self) -> int | None:
         return None
 
-    def url(self, key: str) -> str:
+    def url(self, key: str, *, longer: float = 0.0) -> str:
         # A record of an older version has the key without the folder.
         path = key.removeprefix(self._media)
         if self._public is None and _has_relative_urls(path):
-            return self._signer.url(path)  # a presigned URL is for one object, and relative URLs lose its query
-        return self._object_url(path)
+            return self._signer.url(
+                path, longer=longer
+            )  # a presigned URL is for one object, and relative URLs lose its query
+        return self._object_url(path, longer=longer)
 
     def download_url(self, key: str) -> str:
         return self._signer.download_url(key.removeprefix(self._media))
+
+    def server_url(self, key: str, *, longer: float = 0.0) -> str:
+        return self._signer.url(key.removeprefix(self._media), longer=longer)
 
     def urls_expire_at(self) -> float | None:
         return None if self._public else min(self._signer.expires_at(), self._bucket.urls.expires_at())
@@ -270,13 +299,19 @@ class S3MediaStore:
                 raise StorageError("The media store cannot be written to.") from error
             raise
 
-    def _object_url(self, key: str) -> str:
+    def _object_url(self, key: str, *, longer: float = 0.0) -> str:
         if self._public:
             return f"{self._public}/{quote(self._media + key)}"
-        return self._bucket.urls.get(self._media + key)
+        return self._bucket.urls.get(self._media + key, longer=longer)
 
     def _source_key(self, name: str) -> str:
         return self._incoming + name
+
+    async def _delete(self, prefix: str, is_wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Delete the wanted objects, complete or not, whose keys begin with `prefix`."""
+        await self._abort_multiparts(prefix, is_wanted)
+        entries = await self._bucket.list_objects(prefix)
+        await delete_objects(self._bucket, [entry["Key"] for entry in entries if is_wanted(entry)])
 
     async def _abort_multiparts(self, prefix: str, is_wanted: Callable[[dict[str, Any]], bool]) -> int:
         chosen = [entry for entry in await list_multiparts(self._bucket, prefix) if is_wanted(entry)]

@@ -1,7 +1,8 @@
-"""Log the outage of a server in two lines: one when it begins, and one when it ends.
+"""Log the outage of a server, or of the database's disk, in two lines: one when it begins, and one when it ends.
 
-While Redis or S3 is away, every loop fails again and again, each with a traceback. Their reason is the same, and was
-logged when the outage began. So an exception that an `Unavailable` error caused is not logged again.
+While Redis or S3 is away, or the disk is full, every loop fails again and again, each with a traceback. Their reason is
+the same, and was logged when the outage began. So an exception that an `Unavailable` or a `LedgerDiskFull` error caused
+is not logged again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from roomcast.errors import Unavailable
+from roomcast.errors import LedgerDiskFull, Unavailable
 from roomcast.runtime.logs.records import exception_of
 
 log = structlog.get_logger(__name__)
@@ -65,7 +66,7 @@ def is_reported(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, BaseExceptionGroup):
             return all(is_reported(one) for one in error.exceptions)
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable | LedgerDiskFull):
             return True
         error = error.__cause__
     return False

@@ -24,5 +24,6 @@ if ends_lease then
   redis.call('HDEL', key('upload', id), 'token', 'cancel', 'cancelled-by')
   redis.call('ZREM', LEASES, id)
 end
+if precondition == 'expired' then redis.call('HDEL', key('plan', id), 'advanced') end
 if entry ~= '' then move(id, entry) end
 return {'written', exact(now)}

@@ -13,7 +13,8 @@
 --   notices:<id>         channel every event and tick
 --   leases               zset    upload id by the time at which its lease expires
 --
--- `queue.lua` lists the keys of the queue and the listings, `records.lua` those of the record stores.
+-- `queue.lua` lists the keys of the queue and the listings, `records.lua` those of the record stores, and `segments.lua`
+-- those of films that are compressed in segments.
 local BASE = KEYS[1]
 local LEASES = BASE .. ':leases'
 local now = time_of(ARGV[1])
@@ -44,10 +45,20 @@ local function count(counts)
   redis.call('EXPIRE', minute, 90000)
 end
 
--- Write event `seq`: the record, the log, the notification and the history.
+local TERMINAL = {done = true, failed = true, cancelled = true, deleted = true}
+
+-- Delete the plan of a film with its tasks; see `segments.lua`.
+local function delete_plan(id)
+  redis.call('ZREM', key('films'), id)
+  redis.call('DEL', key('plan', id), key('tasks', id), key('waiting-tasks', id), key('delayed-tasks', id),
+    key('leased-tasks', id))
+end
+
+-- Write event `seq`: the record, the log, the notification and the history. The last one ends the plan of a film.
 local function store(id, stage, seq, record, body, log_length, actor, counts)
   redis.call('XADD', key('events', id), 'MAXLEN', '=', log_length, seq .. '-0', 'body', body, 'actor', actor)
   if counts and counts ~= '' then count(counts) end
   redis.call('HSET', key('upload', id), 'record', record, 'seq', seq, 'stage', stage)
+  if TERMINAL[stage] then delete_plan(id) end
   redis.call('PUBLISH', key('notices', id), 'e' .. body)
 end

@@ -38,7 +38,15 @@ local function publish_queue_moved()
   end
 end
 
--- Update the owner's member of `heads`, which depends on its queue, its uploads at work and its latest claim.
+-- Return the owner's member of `heads`, if the first of its queue is `first`. It also depends on its uploads at work and its
+-- latest claim.
+local function head_with(owner, first)
+  local ahead = string.format('%08d', redis.call('SCARD', key('working', owner)))
+  local served = redis.call('HGET', key('served'), owner) or NEVER
+  local priority, rest = first:match('^([^|]*)|(.*)$')
+  return table.concat({ahead, priority, served, rest}, '|')
+end
+
 local function update_head(owner)
   local old = redis.call('HGET', key('head-of'), owner)
   if old then redis.call('ZREM', key('heads'), old) end
@@ -47,10 +55,7 @@ local function update_head(owner)
     if old then redis.call('HDEL', key('head-of'), owner) end
     return
   end
-  local ahead = string.format('%08d', redis.call('SCARD', key('working', owner)))
-  local served = redis.call('HGET', key('served'), owner) or NEVER
-  local priority, rest = first:match('^([^|]*)|(.*)$')
-  local head = table.concat({ahead, priority, served, rest}, '|')
+  local head = head_with(owner, first)
   redis.call('ZADD', key('heads'), 0, head)
   redis.call('HSET', key('head-of'), owner, head)
 end
@@ -152,6 +157,7 @@ end
 local function delete(id)
   redis.call('DEL', key('upload', id), key('events', id), key('lines', id))
   redis.call('ZREM', LEASES, id)
+  delete_plan(id)
   local entry = entry_of(id)
   if not entry then return end
   leave(id, entry)
