@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import structlog
+from roomcast.ledger.lease import AttemptPolicy
 from roomcast.services.backends import Backends
 from roomcast.settings.settings import Settings
 
@@ -15,7 +16,7 @@ from roomcast_workers.job import WorkerDeps
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.sandbox.sandbox import SandboxError, Trial, detect
 from roomcast_workers.steps.plan import StepPlan
-from roomcast_workers.worker import AttemptPolicy, WorkerPool
+from roomcast_workers.worker import WorkerPool
 
 log = structlog.get_logger(__name__)
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from roomcast.dispatch.contract import Dispatch
+from roomcast.dispatch.slots import WorkerSlot
 from roomcast.errors import Code, WrongState
 from roomcast.extensions.steps import SourceMedia
-from roomcast.media.contract import MediaStore
-from roomcast.media.result_keys import DOWNLOAD, mime_type
+from roomcast.ledger.lease_tokens import Lease
+from roomcast.ledger.segments import SegmentTasks
+from roomcast.media.byte_ranges import ByteRange
+from roomcast.media.contract import MediaStore, SparseSource
+from roomcast.media.result_keys import DOWNLOAD, SEGMENTS, mime_type
+from roomcast.media.shared_sources import SharedSources
+from roomcast.segments.plan import SegmentPlan
 from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
 from roomcast.uploads.model import Forecast, Source, Tick, Upload, results_folder
 from roomcast.uploads.sniff import OCTETS
@@ -40,7 +47,7 @@ from roomcast_workers.media_info.probe import MediaInfo, VideoStream, parse_ffpr
 from roomcast_workers.media_info.section_packets import VideoPacket, parse_packets
 from roomcast_workers.media_info.truncation import VerifiedMedia
 from roomcast_workers.reporter import StepReporter
-from roomcast_workers.sandbox.sandbox import ResourceLimits
+from roomcast_workers.sandbox.sandbox import USUAL_NICE, ResourceLimits
 from roomcast_workers.step_control import StepControl
 
 _GIB = 1 << 30
@@ -72,7 +79,8 @@ class WorkerDeps:
 class ResultFile:
     """A result that is still a local file and will be stored as `stored_as`, by default under its own file name.
 
-    One that is not `listed` is stored but reached through another: a segment through its playlist.
+    One that is not `listed` is stored but reached through another: a segment through its playlist. `subfolder` is the
+    folder in that of the results.
     """
 
     path: Path
@@ -84,6 +92,7 @@ class ResultFile:
     codec: str | None = None
     listed: bool = True
     stored_as: str | None = None
+    subfolder: str = ""
 
     @property
     def name(self) -> str:
@@ -111,17 +120,37 @@ class Results:
 class JobState:
     """What the steps of one attempt have found out and made so far.
 
-    `fetched` is the source as the client has sent it. `readable` is the file that later steps read, with its
-    description: the source, or a copy that ffmpeg reads completely; `verified` is what it contains. `derived_from` is
-    what renditions and pictures are made of, with its demuxer. What `opened` has is closed by the step `clean`.
+    `source` is the source, of which not all bytes may be fetched yet, and `fetched` is its file. `readable` is the file
+    that later steps read, with its description: the source, or a copy that ffmpeg reads completely; `verified` is what
+    it contains. `copies` says whether the video is to be copied. A film that is compressed in segments has a `plan`;
+    `is_plan_withdrawn` says whether an earlier one was withdrawn, with what could be played. `derived_from` is what
+    renditions and pictures are made of, with its demuxer. What `opened` has is closed by the step `clean`.
     """
 
+    source: SparseSource | None = None
     fetched: Path | None = None
     readable: tuple[Path, Source] | None = None
     verified: VerifiedMedia | None = None
+    copies: bool = False
+    plan: SegmentPlan | None = None
+    is_plan_withdrawn: bool = False
     derived_from: tuple[Path, MediaInfo, str] | None = None
     results: Results = field(default_factory=Results)
     opened: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What a job has of the worker that has its lease: the worker's `slot`, the `sources` that its process has fetched,
+    the ledger's `segments`, in which films are planned, and `dispatch`, which wakes other workers. Only those whose
+    encoder has the version `encoder` make segments of the same film."""
+
+    lease: Lease
+    segments: SegmentTasks
+    dispatch: Dispatch
+    slot: WorkerSlot
+    encoder: str
+    sources: SharedSources
 
 
 _KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
@@ -134,7 +163,7 @@ class Job:
     """One upload to process, as one step is given it; the implementation of `StepJob`.
 
     Its source is the read-only local file `path`, and `scratch` is the directory for the results. What the steps have
-    made is in `state`, which they share.
+    made is in `state`, which they share. Without a `worker`, every video is compressed in one run.
     """
 
     upload: Upload
@@ -147,6 +176,7 @@ class Job:
     state: JobState = field(default_factory=JobState)
     own_dir: Path | None = None
     control: StepControl = field(default_factory=StepControl)
+    worker: WorkerContext | None = None
 
     @property
     def source_path(self) -> Path:
@@ -160,7 +190,8 @@ class Job:
 
     @property
     def results(self) -> Sequence[Path]:
-        return [file.path for file in self.state.results.files]
+        # A film's segments are stored already; their other playlists are of use only beside them.
+        return [file.path for file in self.state.results.files if file.listed or file.subfolder != SEGMENTS]
 
     @property
     def media(self) -> SourceMedia:
@@ -223,6 +254,21 @@ class Job:
         """The source, for ffmpeg to read."""
         return self.input(self.path, self.source.format)
 
+    @property
+    def is_source_partial(self) -> bool:
+        """Whether bytes of the source are not fetched yet."""
+        return self.state.source is not None and not self.state.source.is_complete
+
+    async def fill(self, ranges: Iterable[ByteRange]) -> None:
+        """Fetch these bytes of the source, so far as they are not there yet."""
+        if self.state.source is not None and self.is_source_partial:
+            await self.state.source.fill(ranges)
+
+    async def complete_source(self) -> None:
+        """Fetch what is not there of the source yet. Needed before more of it is read than is known to be there."""
+        if self.state.source is not None and self.is_source_partial:
+            await self.state.source.fill_all()
+
     async def probe(self, path: Path, demuxer: str) -> MediaInfo:
         """Return what ffprobe finds in a file; see `run_ffprobe` for its errors."""
         return parse_ffprobe(await run_ffprobe(self.deps.binaries, self.input(path, demuxer), limits=_PROBE_LIMITS))
@@ -265,11 +311,15 @@ class Job:
         arguments: list[str],
         on_progress: Callable[[ProgressBlock], None] = lambda _: None,
         *,
+        on_log: Callable[[bytes], None] = lambda _: None,
+        readable: Sequence[Path] = (),
         timeout_seconds: float = math.inf,
+        nice: int = USUAL_NICE,
     ) -> None:
         """Run ffmpeg with arguments made by `commands`; see `run_ffmpeg` for its errors.
 
-        `timeout_seconds` shortens the limit that every step has.
+        It can read the source, the scratch folder and the files `readable`. `timeout_seconds` shortens the limit that
+        every step has. `nice` is by how much its priority is below that of this process.
         """
         await run_ffmpeg(
             self.deps.binaries,
@@ -277,10 +327,11 @@ class Job:
             on_progress=on_progress,
             stall_seconds=self.deps.stall_seconds,
             timeout_seconds=min(timeout_seconds, self.deps.step_seconds),
-            limits=self._encode_limits(),
+            limits=replace(self._encode_limits(), nice=nice),
             media_limits=self.deps.limits,
-            readable=[self.path],
+            readable=[self.path, *readable],
             cwd=self.scratch,
+            on_log=on_log,
         )
 
     def _encode_limits(self) -> ResourceLimits:
@@ -304,7 +355,8 @@ class Job:
     async def store(self, file: ResultFile, on_bytes: Callable[[int], None]) -> dict[str, Any]:
         """Store a result and return its entry in `element.outputs`, without the URL."""
         size = file.path.stat().st_size
-        folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if file.mime == OCTETS else "")
+        subfolder = file.subfolder or (DOWNLOAD if file.mime == OCTETS else "")
+        folder = "/".join(name for name in (results_folder(self.upload), subfolder) if name)
         key = await self.deps.media.store(file.path, folder, file.name, on_bytes, filename=self.upload.filename)
         entry = {
             "name": Path(file.name).stem,
@@ -318,3 +370,12 @@ class Job:
             "duration": file.duration,
         }
         return entry | ({"codec": file.codec} if file.codec else {})
+
+    @property
+    def segments_folder(self) -> str:
+        """The folder of the media store that has the segments of the film."""
+        return f"{results_folder(self.upload)}/{SEGMENTS}"
+
+    async def store_segment(self, path: Path, name: str) -> None:
+        """Store a file of the film in the folder of its segments, as `name`. It may be moved away."""
+        await self.deps.media.store(path, self.segments_folder, name, lambda _: None)

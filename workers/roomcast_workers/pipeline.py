@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ import structlog
 from roomcast.errors import StepFailed, StorageError
 from roomcast.extensions.calls import is_coroutine_function
 from roomcast.extensions.steps import Step, divide
+from roomcast.segments.plan import SegmentPlan
 from roomcast.tracing import span
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick, Upload, element_type
 from roomcast.uploads.templates import Template
 
-from roomcast_workers.job import Job, Results, WorkerDeps
+from roomcast_workers.job import Job, Results, WorkerContext, WorkerDeps
 from roomcast_workers.reporter import Reporter, StepReporter
 from roomcast_workers.step_control import StepControl
 from roomcast_workers.steps.application_step import run_application_step
@@ -28,9 +29,23 @@ from roomcast_workers.steps.plan import StepPlan
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class ProcessedUpload:
+    """An upload whose results are stored, and the plan of its film if that was compressed in segments."""
+
+    element: dict[str, Any]
+    plan: SegmentPlan | None = None
+
+
 async def process_upload(
-    upload: Upload, template: Template, deps: WorkerDeps, plan: StepPlan, reporter: Reporter, scratch: Path
-) -> dict[str, Any]:
+    upload: Upload,
+    template: Template,
+    deps: WorkerDeps,
+    plan: StepPlan,
+    reporter: Reporter,
+    scratch: Path,
+    worker: WorkerContext,
+) -> ProcessedUpload:
     """Process an upload, store its results, and return its `element`. `scratch` is an empty directory for this upload.
 
     Raises a `RoomcastError`; its `retryable` says whether another attempt may succeed.
@@ -39,11 +54,20 @@ async def process_upload(
         raise StorageError("The uploaded file is missing.")
     results_dir = scratch / "results"
     results_dir.mkdir()
-    job = Job(upload, upload.source, results_dir, template, deps, StepReporter(reporter), results_dir)
+    job = Job(
+        upload,
+        upload.source,
+        results_dir,
+        template,
+        deps,
+        StepReporter(reporter),
+        results_dir,
+        worker=worker,
+    )
     async with job.state.opened:
         for stage, steps in plan.stages.items():
             await run_stage(stage, steps, job, plan, reporter)
-    return _element(job, job.state.results)
+    return ProcessedUpload(_element(job, job.state.results), job.state.plan)
 
 
 async def run_stage(stage: Stage, steps: Sequence[Step], job: Job, plan: StepPlan, reporter: Reporter) -> None:
@@ -53,6 +77,8 @@ async def run_stage(stage: Stage, steps: Sequence[Step], job: Job, plan: StepPla
     ranges = divide([declared.weight(step) for step in applying])
     texts = [declared.of(step, step.text) for step in applying]
     shown = None
+    if job.state.plan is not None:
+        reporter.record_progress()
     if stage is not reporter.stage:
         shown = next((text for text in texts if text), STAGE_TEXTS.get(stage, ""))
         await reporter.enter(stage, shown)
@@ -104,6 +130,7 @@ async def _run_step(step: Step, job: Job, plan: StepPlan, reporter: Reporter) ->
         assert result is not None  # noqa: S101  (built-in steps are coroutine functions)
         await result
         return
+    await job.complete_source()
     own_dir = job.scratch.with_name("steps") / step.name
     own_dir.mkdir(parents=True)
     control = StepControl(None if is_coroutine_function(step.run) else asyncio.get_running_loop())

@@ -1,4 +1,7 @@
-"""Work through the queue: claim an upload, process it under its lease, and record the outcome.
+"""Work through the queue: claim an upload or a task of a film, do it under its lease, and record the outcome.
+
+A worker claims uploads and tasks in turn, so that neither waits for longer than one of the other. An upload whose film
+is compressed in segments parks while its tasks are done: the worker is free for other work.
 
 An attempt ends as a value (`Outcome`), matched in one place. A shutdown has a commit point: an upload whose results are
 not stored yet is handed back to the queue, a later one is completed.
@@ -13,28 +16,34 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import structlog
 from roomcast.dispatch.contract import Dispatch
+from roomcast.dispatch.slots import WorkerSlot, WorkerSlots
 from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import StopReason, append_final, run_under_lease
-from roomcast.runtime.backoff import Backoff
+from roomcast.ledger.lease import AttemptPolicy, StopReason, append_final, run_under_lease
+from roomcast.ledger.segments import TaskClaim
+from roomcast.media.shared_sources import SharedSources
 from roomcast.runtime.clocks import unix_time
-from roomcast.runtime.files import is_exhaustion
+from roomcast.runtime.files import expected_error, is_exhaustion
 from roomcast.runtime.process import log_context, process_name
 from roomcast.services.deletion import clean_up_after_end
 from roomcast.tracing import record_span, span
 from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
-from roomcast.uploads.templates import Templates
+from roomcast.uploads.templates import Template, Templates
 from roomcast.uploads.transitions import cancelled
 
-from roomcast_workers.job import WorkerDeps
-from roomcast_workers.pipeline import process_upload
+from roomcast_workers.job import WorkerContext, WorkerDeps
+from roomcast_workers.pipeline import ProcessedUpload, process_upload
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.scratch import scratch_directory
+from roomcast_workers.segments.coordinator import TaskFailed
+from roomcast_workers.segments.encoder_version import read_encoder_version
+from roomcast_workers.segments.stored_files import SOUND
+from roomcast_workers.segments.task_worker import TaskWorker
+from roomcast_workers.segments.wake_ups import wake_worker
 from roomcast_workers.steps.plan import StepPlan
 
 log = structlog.get_logger(__name__)
@@ -44,7 +53,7 @@ log = structlog.get_logger(__name__)
 class Completed:
     """The results are stored."""
 
-    element: dict[str, Any]
+    upload: ProcessedUpload
 
 
 @dataclass(frozen=True)
@@ -83,17 +92,13 @@ EXHAUSTED_GIVE_UP_SECONDS = 3600.0
 """For how long such an upload is tried again, from the first time on, before it fails."""
 
 
-@dataclass(frozen=True)
-class AttemptPolicy:
-    """How many attempts an upload has, and the times between them. Times are in seconds."""
+_MAX_PARKED = 8
+"""How many films a process coordinates at most. Each has a lease to renew, and files."""
 
-    lease_seconds: float
-    attempts: int
-    retry_seconds: float
+_PLAYABLE_SECONDS = 600.0
+"""For how long after its end, and its duration more, a film's segments stay for those who are watching it."""
 
-    def backoff(self, failures: int) -> float:
-        """Return how many seconds to wait before trying again, after a failure that follows `failures` earlier ones."""
-        return Backoff(self.retry_seconds, jitter=(0.5, 1.5)).delay(failures + 1)
+_STOPPED_CHECK_SECONDS = 0.05
 
 
 class WorkerPool:
@@ -118,6 +123,7 @@ class WorkerPool:
         self._scratch_root = scratch
         self._name = process_name()
         self._stopping = asyncio.Event()
+        self._uploads = set[asyncio.Task[None]]()
 
     @property
     def sandbox(self) -> dict[str, str | bool]:
@@ -131,31 +137,79 @@ class WorkerPool:
         On exit, uploads in progress are handed back to the queue, or completed if their results are already stored.
         """
         self._stopping.clear()
+        self._slots = WorkerSlots(count)
+        self._encoder = await read_encoder_version(self._deps.binaries)
         with scratch_directory(self._scratch_root) as self._scratch:
-            async with self._dispatch.workers(self._drain_queue, count):
-                try:
-                    yield
-                finally:
-                    self._stopping.set()
+            sources = SharedSources(self._deps.media, self._scratch / "sources")
+            self._tasks = TaskWorker(
+                *(self._ledger, self._dispatch, self._templates, self._deps, self._policy, sources, self._scratch),
+                *(self._stopping, self._encoder, self._name),
+            )
+            try:
+                async with self._dispatch.workers(self._drain_queue, count):
+                    try:
+                        yield
+                    finally:
+                        self._stopping.set()
+                await asyncio.gather(*self._uploads, return_exceptions=True)
+            finally:
+                await sources.close()
 
     async def _drain_queue(self, upload_id: str) -> None:
-        """Process queued uploads until there are none. While this process is paused, pass the wake-up on, and wait.
+        """Process queued uploads and tasks of films until there are none. While this process is paused, pass the
+        wake-up on, and wait.
 
         `upload_id`, the one that caused the wake-up, is not necessarily processed.
         """
+        tasks_first = False
         while not self._stopping.is_set():
+            slot, claim = await self._slots.acquire(), None
             try:
-                claim = await self._ledger.claim_next(holder=self._name, seconds=self._policy.lease_seconds)
-                if claim:
-                    await self._work(claim)
+                if self._stopping.is_set():
+                    return
+                claim = await self._claim(tasks_first=tasks_first)
+                if isinstance(claim, Claim):
+                    await self._start_upload(claim, slot)
+                elif claim is not None:
+                    await self._tasks.work(claim)
                 elif await self._ledger.administration.is_paused(self._name):
+                    slot.release()
                     await self._dispatch.wake(upload_id, -round(unix_time() * 1000))
                     await self._resumed()
                 else:
                     return
+            except RoomcastError as error:  # the ledger could not be read or written
+                log.warning("worker_failed", woken_for=upload_id, reason=error.message)
+                return
             except Exception:
                 log.exception("worker_failed", woken_for=upload_id)
                 return
+            finally:
+                if not isinstance(claim, Claim):
+                    slot.release()
+            tasks_first = isinstance(claim, Claim)
+
+    async def _claim(self, *, tasks_first: bool) -> Claim | TaskClaim | None:
+        """Claim an upload or a task. A process that coordinates `_MAX_PARKED` films claims no further video."""
+        task = await self._tasks.claim() if tasks_first else None
+        if task is None:
+            seconds, videos = self._policy.lease_seconds, self._slots.parked < _MAX_PARKED
+            claim = await self._ledger.claim_next(holder=self._name, seconds=seconds, videos=videos)
+            if claim is not None:
+                return claim
+        return task or (None if tasks_first else await self._tasks.claim())
+
+    async def _start_upload(self, claim: Claim, slot: WorkerSlot) -> None:
+        """Process an upload, and return when it has ended or is parked."""
+        work = asyncio.create_task(self._work(claim, slot), name=f"upload {claim.upload.id}")
+        self._uploads.add(work)
+        work.add_done_callback(self._on_upload_end)
+        await slot.vacated.wait()
+
+    def _on_upload_end(self, work: asyncio.Task[None]) -> None:
+        self._uploads.discard(work)
+        if not work.cancelled() and (error := work.exception()):
+            log.error("worker_failed", task=work.get_name(), exc_info=error)
 
     async def _resumed(self) -> None:
         """Wait until this process is not paused any more, or stops."""
@@ -165,14 +219,24 @@ class WorkerPool:
                 async with asyncio.timeout(_PAUSE_CHECK_SECONDS):
                     await self._stopping.wait()
 
-    async def _work(self, claim: Claim) -> None:
+    async def _work(self, claim: Claim, slot: WorkerSlot) -> None:
+        """Process an upload and record the outcome. The slot is given back at the end, and meanwhile while parked."""
+        try:
+            await self._process(claim, slot)
+        finally:
+            was_parked = slot.vacated.is_set()
+            slot.release()
+        if was_parked:  # no worker waits for its end, and uploads may wait until one film less is parked
+            await wake_worker(self._dispatch, claim.upload.id)
+
+    async def _process(self, claim: Claim, slot: WorkerSlot) -> None:
         began = time.monotonic()
         with log_context(claim.upload.id, attempt=claim.upload.state.attempt):
             queued_at = max(claim.upload.updated_at, claim.upload.not_before)
             record_span("queue", queued_at, parent=claim.upload.traceparent, upload_id=claim.upload.id)
             log.info("upload_claimed", template=claim.upload.template, filename=claim.upload.filename)
             with span("attempt", parent=claim.upload.traceparent, upload_id=claim.upload.id) as recorded:
-                outcome = await self._attempt(claim)
+                outcome = await self._attempt(claim, slot)
                 label = _outcome_label(outcome)
                 recorded.set(attempt=claim.upload.state.attempt, template=claim.upload.template, outcome=label)
             log.info("attempt_ended", outcome=label, seconds=round(time.monotonic() - began, 2))
@@ -181,9 +245,11 @@ class WorkerPool:
             except (LeaseLost, NotFound):
                 log.warning("lease_lost", outcome=label)
 
-    async def _attempt(self, claim: Claim) -> Outcome:
+    async def _attempt(self, claim: Claim, slot: WorkerSlot) -> Outcome:
         """Process the upload under its lease. On return no program runs and the scratch directory is deleted."""
         scratch = self._scratch / claim.lease.token
+        segments, sources = self._ledger.segments, self._tasks.sources
+        worker = WorkerContext(claim.lease, segments, self._dispatch, slot, self._encoder, sources)
         async with Reporter(self._ledger, claim) as reporter:
             try:
                 scratch.mkdir()
@@ -191,7 +257,7 @@ class WorkerPool:
                 outcome = await run_under_lease(
                     self._ledger,
                     claim.lease,
-                    process_upload(claim.upload, template, self._deps, self._plan, reporter, scratch),
+                    process_upload(claim.upload, template, self._deps, self._plan, reporter, scratch, worker),
                     seconds=self._policy.lease_seconds,
                     shutting_down=self._stopping,
                     committed=lambda: reporter.stage is Stage.CLEANING,
@@ -199,12 +265,12 @@ class WorkerPool:
             except LeaseLost:
                 return AttemptInterrupted(StopReason.LEASE_LOST, reporter.position)
             except Exception as error:
-                unexpected = RoomcastError("Something went wrong on the server.")
-                failure = error if isinstance(error, RoomcastError) else unexpected
+                expected = expected_error(error)
+                failure = expected or RoomcastError("Something went wrong on the server.")
                 if is_exhaustion(error):
                     log.exception("resources_exhausted", stage=reporter.stage)
                     return ResourcesExhausted(failure, reporter.position)
-                if failure is unexpected:
+                if expected is None:
                     log.exception("step_failed", stage=reporter.stage)
                 return AttemptFailed(failure, reporter.position)
             finally:
@@ -215,9 +281,16 @@ class WorkerPool:
         """Write the outcome to the ledger, which refuses every write whose lease has expired."""
         upload, token = claim.upload, claim.lease.token
         match outcome:
-            case Completed(element):
-                retention = self._templates.get(upload.template).retention
-                done = Change(Entered(Stage.DONE), "Done", element=element, retention=retention)
+            case Completed(processed):
+                template = self._templates.get(upload.template)
+                done = Change(
+                    Entered(Stage.DONE),
+                    "Done",
+                    element=processed.element,
+                    retention=template.retention,
+                    segments_expire_at=_segments_expire_at(processed, template),
+                    unlisted_renditions=_unlisted_renditions(processed, template),
+                )
                 ended = await append_final(
                     self._ledger,
                     claim.lease,
@@ -226,7 +299,7 @@ class WorkerPool:
                     is_written=lambda found: found.stage is Stage.DONE,
                 )
                 await clean_up_after_end(self._ledger, self._deps.media, ended)
-            case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
+            case AttemptFailed(error, step) if self._is_tried_again(upload, error):
                 await self._record_retry(claim, error, step)
             case AttemptFailed(error, step):
                 await self._record_failure(claim, error, step)
@@ -240,11 +313,16 @@ class WorkerPool:
             case ResourcesExhausted(error, step):
                 await self._record_exhaustion(claim, error, step)
 
+    def _is_tried_again(self, upload: Upload, error: RoomcastError) -> bool:
+        may_try = upload.state.failures + 1 < self._policy.attempts
+        return error.retryable and may_try and not isinstance(error, TaskFailed)
+
     async def _record_retry(self, claim: Claim, error: RoomcastError, step: str) -> None:
         state = claim.upload.state
         delay = self._policy.backoff(state.failures)
         text = f"{error.message} Trying again in {max(1, round(delay))} s (attempt {state.attempt + 1})."
-        change = Change(Retrying(), text, error=error_body(error, step), not_before=unix_time() + delay)
+        resumes = await self._ledger.segments.progress(claim.upload.id) is not None
+        change = Change(Retrying(resumes=resumes), text, error=error_body(error, step), not_before=unix_time() + delay)
         await self._after_requeue(await self._ledger.append(claim.upload.id, change, token=claim.lease.token))
 
     async def _record_exhaustion(self, claim: Claim, error: RoomcastError, step: str) -> None:
@@ -285,12 +363,36 @@ class WorkerPool:
         The lease is renewed before, so that no other worker uses them. What cannot be deleted now is due for a cleanup
         after the cancel.
         """
+        await self._wait_for_tasks(claim)
         await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
         try:
             await self._deps.media.discard_results(results_folder(claim.upload))
             await self._deps.media.discard_source(source_key(claim.upload))
         except RoomcastError as error:
             log.warning("files_not_deleted", reason=error.message)
+
+    async def _wait_for_tasks(self, claim: Claim) -> None:
+        """Wait until no worker has a task of the upload's film. They read of the cancel themselves, and their leases
+        expire if they do not."""
+        while (progress := await self._ledger.segments.progress(claim.upload.id)) is not None and progress.running:
+            await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
+            await asyncio.sleep(_STOPPED_CHECK_SECONDS)
+
+
+def _segments_expire_at(processed: ProcessedUpload, template: Template) -> float | None:
+    """Return when the segments are to be deleted, or None if there are none or they are results."""
+    if processed.plan is None or template.hls:
+        return None
+    return unix_time() + processed.plan.seconds + _PLAYABLE_SECONDS
+
+
+def _unlisted_renditions(processed: ProcessedUpload, template: Template) -> tuple[str, ...]:
+    """Return the renditions that no playlist has, whose files are not needed any more."""
+    plan = processed.plan
+    if plan is None:
+        return ()
+    sound = (SOUND,) if plan.has_audio and template.hls else ()
+    return *(one.name for one in plan.renditions if not one.listed), *sound
 
 
 def _outcome_label(outcome: Outcome) -> str:

@@ -6,6 +6,8 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from roomcast_workers.ffmpeg.filters import colour_codes, output_colours
+from roomcast_workers.media_info.probe import VideoStream
 from roomcast_workers.media_info.timeline import Shift
 
 _HALF_A_MILLISECOND = 0.0005
@@ -24,6 +26,22 @@ def last_duration(last_frame: tuple[float, float]) -> str:
     """Return the bitstream filter that gives the last frame its duration, which MP4 sources may have given another."""
     is_last = f"gte(PTS*TB,{last_frame_time(last_frame)})"
     return f"setts=pts=PTS:dts=DTS:duration='if({is_last},round({last_frame[1]:.6f}/TB),DURATION)'"
+
+
+def copied_pictures(video: VideoStream) -> list[str]:
+    """Return the bitstream filters of a video that is copied: they drop the user data of an H.264 stream, and add
+    colour tags if it has none."""
+    if video.codec != "h264":
+        return []
+    codes = colour_codes(output_colours(video))
+    tags = [] if video.matrix else ["h264_metadata=" + ":".join(f"{name}={code}" for name, code in codes.items())]
+    return ["filter_units=remove_types=6", *tags]  # NAL unit type 6 is SEI, which may carry user data
+
+
+def select_packets(seconds: float | None) -> str:
+    """Return the bitstream filter that leaves the packets that are shown in the first `seconds`, or from zero on."""
+    dropped = f"lt(pts*tb,{-_HALF_A_MILLISECOND})"
+    return f"noise=drop='{dropped}" + ("'" if seconds is None else f"+gte(pts*tb,{seconds:.6f})'")
 
 
 def shift_packets(shifts: Sequence[Shift], *, stores_dts: bool) -> str:

@@ -61,7 +61,7 @@ def video_filters(video: VideoStream, width: int, height: int, tone_mapper: Tone
     colours = output_colours(video)
     tags = {"colorspace": colours.matrix, "color_primaries": colours.primaries, "color_trc": colours.transfer}
     return [
-        *_deinterlaced(video),
+        *deinterlaced(video),
         *_scaled(video, width, height, colours, "tv", tone_mapper),
         ("setsar", {"sar": 1}),
         ("format", {"pix_fmts": "yuv420p"}),
@@ -75,14 +75,15 @@ def jpeg_filters(video: VideoStream, width: int, height: int, tone_mapper: ToneM
     """Return the filters for a JPEG: full range, with the colour matrix that JPEG prescribes."""
     jpeg = Colours("bt470bg", "bt709", "bt709")
     return [
-        *_deinterlaced(video),
+        *deinterlaced(video),
         *_scaled(video, width, height, jpeg, "pc", tone_mapper),
         ("setsar", {"sar": 1}),
         ("format", {"pix_fmts": "yuvj420p"}),
     ]
 
 
-def _deinterlaced(video: VideoStream) -> list[Filter]:
+def deinterlaced(video: VideoStream) -> list[Filter]:
+    """Return the filter that makes whole frames of an interlaced video's fields; none for another video."""
     return [("bwdif", {"mode": "send_frame", "deint": "interlaced"})] if video.interlaced else []
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from roomcast_workers.limits import MediaLimits
 
 _PROBE_BYTES = 10_000_000
-_PROBE_MICROSECONDS = 10_000_000
+_PROBE_MICROSECONDS = 60_000_000
+"""ffprobe knows the pixel format of a stream once it has met a frame, and pictures may begin long after the sound."""
 
 Options = dict[str, str | int | None]
 """ffmpeg's options, by name without the dash; None is the value of those that have none."""

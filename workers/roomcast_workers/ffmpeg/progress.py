@@ -9,6 +9,8 @@ import math
 import re
 from dataclasses import dataclass
 
+from roomcast_workers.sandbox.output_lines import OutputLines
+
 
 @dataclass(frozen=True)
 class ProgressBlock:
@@ -23,6 +25,16 @@ class ProgressBlock:
     ended: bool
 
 
+class FrameCounter:
+    """Counts the frames of a run of ffmpeg, with whose progress blocks it is called. `frames` is the number so far."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def __call__(self, block: ProgressBlock) -> None:
+        self.frames = max(self.frames, block.frame or 0)
+
+
 class ProgressParser:
     """Incremental parser of ffmpeg's `-progress` output.
 
@@ -33,13 +45,12 @@ class ProgressParser:
     _KEYS = frozenset({b"frame", b"fps", b"total_size", b"out_time_us", b"out_time_ms", b"out_time", b"speed"})
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._lines = OutputLines(self._MAX_LINE)
         self._block: dict[bytes, bytes] = {}
 
     def feed(self, data: bytes) -> list[ProgressBlock]:
         """Return the blocks that `data` completes, in order."""
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[: self._MAX_LINE + 1]  # one byte over the limit, so that the line stays too long
+        lines = self._lines.feed(data)
         blocks = (self._parse_line(line) for line in lines if len(line) <= self._MAX_LINE)
         return [block for block in blocks if block is not None]
 

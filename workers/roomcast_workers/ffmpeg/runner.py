@@ -50,8 +50,10 @@ async def run_ffmpeg(
     media_limits: MediaLimits = DEFAULT_LIMITS,
     readable: Sequence[Path] = (),
     cwd: Path | None = None,
+    on_log: Callable[[bytes], None] = lambda _: None,
 ) -> None:
     """Run ffmpeg with `arguments`, made by `commands`, to its end, and call `on_progress` about four times a second.
+    `on_log` receives what it logs, and must not raise.
 
     In a sandbox it can read `readable` and write only in `cwd`. `media_limits` are those of its inputs.
 
@@ -81,6 +83,7 @@ async def run_ffmpeg(
         sandbox=binaries.sandbox,
         readable=readable,
         cwd=cwd,
+        on_stderr=on_log,
     )
     if ended.returncode != 0:
         log.warning("ffmpeg_failed", returncode=ended.returncode, stderr=ended.stderr)
@@ -189,6 +192,11 @@ async def read_capabilities(binaries: Binaries) -> Capabilities:
             scale_help=await _output(binaries, commands.describe_filter("scale")),
         )
     return _capabilities[binaries.ffmpeg]
+
+
+async def read_version(binaries: Binaries) -> str:
+    """Return the first line in which ffmpeg describes itself."""
+    return (await _output(binaries, commands.show_version())).partition("\n")[0].strip()
 
 
 async def _output(binaries: Binaries, arguments: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ from roomcast_workers.image.child.colour_space import from_cicp
 from roomcast_workers.image.child.containers.isobmff import image_properties
 from roomcast_workers.image.child.plan import ANIMATION_NAME, ImageRequest, fit, plan_images
 from roomcast_workers.job import NON_FATAL, Job, ResultFile
+from roomcast_workers.sandbox.output_lines import OutputLines
 from roomcast_workers.sandbox.sandbox import UNSANDBOXED, ResourceLimits, Sandbox
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
@@ -216,15 +217,13 @@ class _ChildReport:
     def __init__(self, on_fraction: Callable[[float], None], settings: ImageSettings) -> None:
         self._on_fraction = on_fraction
         self._settings = settings
-        self._rest = b""
+        self._lines = OutputLines(_MAX_LINE)
         self._fraction = 0.0
         self._source: dict[str, Any] = {}
         self.failed: str | None = None
 
     def feed(self, data: bytes) -> bool:
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[: _MAX_LINE + 1]
-        for line in lines:
+        for line in self._lines.feed(data):
             if len(line) <= _MAX_LINE:
                 self._apply(_parse_line(line))
         return True

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from roomcast_workers.media_info.probe import VideoStream
+from roomcast_workers.sandbox.output_lines import OutputLines
 
 FRAME_ENTRIES = "frame=width,height,sample_aspect_ratio:side_data=rotation"
 """ffprobe's `-show_entries`, with `-of compact`: one line per frame."""
@@ -32,12 +33,10 @@ class FrameSizes:
 
     def __init__(self) -> None:
         self.sizes: dict[FrameSize, int] = {}
-        self._rest = b""
+        self._lines = OutputLines(_MAX_LINE)
 
     def feed(self, data: bytes) -> None:
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[: _MAX_LINE + 1]  # one byte over the limit, so that the line stays too long
-        for line in lines:
+        for line in self._lines.feed(data):
             size = _parse_size(line) if len(line) <= _MAX_LINE else None
             if size is not None and (size in self.sizes or len(self.sizes) < _MAX_SIZES):
                 self.sizes[size] = self.sizes.get(size, 0) + 1

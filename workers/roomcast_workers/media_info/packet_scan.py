@@ -6,16 +6,70 @@ A header may be wrong or missing; what ffprobe lists with `SCAN_ENTRIES` is what
 from __future__ import annotations
 
 import math
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from roomcast_workers.media_info.timeline import MediaPacket, Run, RunDivider
+from roomcast_workers.sandbox.output_lines import OutputLines
 
-SCAN_ENTRIES = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
+SCAN_ENTRIES = "packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags"
 """ffprobe's `-show_entries`, with `-of csv=p=0`: one line per packet, its fields in this order."""
 
-_FIELDS = 6
+_FIELDS = 7
+_HEAD_PACKETS = 16
 _MAX_LINE = 256
+_MAX_DIGITS = 19
 _MAX_STREAMS = 1024
+
+
+@dataclass
+class KeyframeIntervals:
+    """The keyframes of a stream, in the order of the file, and the packets from each to the next.
+
+    `times` are when the keyframes are shown. `first_bytes` and `end_bytes` are where the packets of an interval begin
+    and end in the file, -1 if that is unknown; `head_bytes` is where its first packets end, with those that are shown
+    before the keyframe. `leading` counts these.
+    """
+
+    times: array[float] = field(default_factory=lambda: array("d"))
+    first_bytes: array[int] = field(default_factory=lambda: array("q"))
+    end_bytes: array[int] = field(default_factory=lambda: array("q"))
+    head_bytes: array[int] = field(default_factory=lambda: array("q"))
+    leading: array[int] = field(default_factory=lambda: array("i"))
+    _packets: int = 0
+
+    def add(self, packet: MediaPacket, time: float) -> None:
+        """Add the next packet of the stream, which is shown at `time`. What comes before the first keyframe counts as
+        its interval."""
+        if packet.keyframe or not self.times:
+            self.times.append(time)
+            self.first_bytes.append(packet.position)
+            self.end_bytes.append(-1)
+            self.head_bytes.append(-1)
+            self.leading.append(0)
+            self._packets = 0
+        if packet.position < 0:
+            self.first_bytes[-1] = -1
+        else:
+            self.first_bytes[-1] = min(self.first_bytes[-1], packet.position)
+        end = packet.position + packet.size
+        is_leading = time < self.times[-1]
+        self.end_bytes[-1] = max(self.end_bytes[-1], end)
+        if is_leading or self._packets < _HEAD_PACKETS:
+            self.head_bytes[-1] = max(self.head_bytes[-1], end)
+        self.leading[-1] += is_leading and not packet.hidden
+        self._packets += 1
+
+    def add_interval(self, times: Sequence[float], positions: Sequence[int], sizes: Sequence[int]) -> None:
+        """Add a keyframe with all packets up to the next one: when they are shown, and where their bytes are."""
+        ends = list(map(int.__add__, positions, sizes))
+        leading = [end for time, end in zip(times, ends, strict=True) if time < times[0]]
+        self.times.append(times[0])
+        self.first_bytes.append(min(positions))
+        self.end_bytes.append(max(ends))
+        self.head_bytes.append(max([*ends[:_HEAD_PACKETS], *leading]))
+        self.leading.append(len(leading))
 
 
 @dataclass
@@ -25,7 +79,11 @@ class StreamScan:
     Times are in seconds, from the first frame or sample that is shown to the end of the last; `size` is in bytes.
     `hidden` packets are decoded but not shown, because an edit list leaves them out; `untimed` ones have no
     presentation time. `last` is when the last frame is shown, until `end`. `max_keyframe_gap` is the longest time from
-    a keyframe to the next, or to the end. `runs` are the packets between which times start over or jump.
+    a keyframe to the next, or to the end. Keyframes of a video that `is_refreshed_gradually` need earlier frames, which
+    their first bytes show. `early_bytes` is where the first packets are, of `packet_columns.EARLY_SECONDS`, in sound
+    whose positions are known. `runs` are the packets between which times start over or jump. `times` has when each
+    frame is shown, in the order of the file, `hidden_times` when the hidden ones would be, and `intervals` where the
+    keyframes are.
     """
 
     packets: int = 0
@@ -36,8 +94,13 @@ class StreamScan:
     last: float = -math.inf
     end: float = -math.inf
     starts_with_keyframe: bool = False
+    is_refreshed_gradually: bool = False
+    early_bytes: tuple[int, int] | None = None
     max_keyframe_gap: float = 0.0
     runs: list[Run] = field(default_factory=list)
+    times: array[float] = field(default_factory=lambda: array("d"))
+    hidden_times: array[float] = field(default_factory=lambda: array("d"))
+    intervals: KeyframeIntervals = field(default_factory=KeyframeIntervals)
     _last_key: float = math.inf
     _time: float = -math.inf
     _lead: float = math.inf
@@ -66,14 +129,20 @@ class StreamScan:
         self._time = time
         duration = packet.duration or (self._step if math.isfinite(self._step) else 0.0)
         timed = replace(packet, pts=time, duration=duration)
-        if not packet.hidden:
+        self.intervals.add(packet, time)
+        if packet.hidden:
+            self.hidden_times.append(time)
+        else:
             self._measure(timed, time)
         return timed
 
     def _measure(self, packet: MediaPacket, time: float) -> None:
+        self.times.append(time)
         self.start = min(self.start, time)
+        end = time + packet.duration
+        # A duration in MP4 is the time to what is decoded next: that of a reordered frame says nothing of the end.
+        self.end = end if time > self.last else max(self.end, end)
         self.last = max(self.last, time)
-        self.end = max(self.end, time + packet.duration)
         if packet.keyframe:
             self._last_key = time
         if time > self._last_key:
@@ -88,22 +157,33 @@ class StreamScan:
         return packet.pts if packet.pts is not None else packet.dts
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """The clusters of a Matroska file, or the fragments of an MP4 file: where each begins, and the end of the last.
+
+    `head` and some successive pieces make a file that can be read by itself.
+    """
+
+    head: bytes
+    starts: Sequence[int]
+    end: int
+
+
 class PacketScan:
     """Incremental parser of ffprobe's list of packets, read with `demuxer`. Accepts any bytes in any chunks and never
-    raises."""
+    raises. `pieces` has those of a file that consists of them, if they are known."""
 
     def __init__(self, demuxer: str = "") -> None:
         self.streams: dict[int, StreamScan] = {}
+        self.pieces: Pieces | None = None
         self._demuxer = demuxer
         self._dividers: dict[int, RunDivider] = {}
         self._times: dict[int, float] = {}
         self._packets = 0
-        self._rest = b""
+        self._lines = OutputLines(_MAX_LINE)
 
     def feed(self, data: bytes) -> None:
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[: _MAX_LINE + 1]  # one byte over the limit, so that the line stays too long
-        for line in lines:
+        for line in self._lines.feed(data):
             if len(line) <= _MAX_LINE:
                 self._parse_line(line)
 
@@ -123,8 +203,10 @@ class PacketScan:
         index, (pts, dts, duration) = int(fields[0]), map(_seconds, fields[1:4])
         if index >= _MAX_STREAMS:
             return
-        size = int(fields[4]) if fields[4].isascii() and fields[4].isdecimal() else 0
-        self._add(index, MediaPacket(pts, dts, max(0.0, duration or 0.0), size, "K" in fields[5], "D" in fields[5]))
+        size, position = _count(fields[4]) or 0, _count(fields[5])
+        flags = fields[6]
+        packet = MediaPacket(pts, dts, max(0.0, duration or 0.0), size, "K" in flags, "D" in flags)
+        self._add(index, packet if position is None else replace(packet, position=position))
 
     def _add(self, index: int, packet: MediaPacket) -> None:
         if index not in self.streams:
@@ -136,6 +218,10 @@ class PacketScan:
             self._dividers[index].add(timed, stream.packets - 1, self._packets, self._times)
             self._times[index] = timed.pts if timed.pts is not None else 0.0
         self._packets += 1
+
+
+def _count(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdecimal() and len(value) < _MAX_DIGITS else None
 
 
 def _seconds(value: str) -> float | None:

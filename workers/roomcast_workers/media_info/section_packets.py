@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 SECTION_ENTRIES = "packet=pts_time,size,flags"
 """ffprobe's `-show_entries`, with `-of csv=p=0`: one line per packet, its fields in this order."""
@@ -32,14 +33,23 @@ def parse_packets(listing: str) -> list[VideoPacket]:
     return packets
 
 
-def bytes_in_sections(packets: Sequence[VideoPacket], starts: Sequence[float], seconds: float) -> int:
-    """Return the bytes of the frames that are shown in sections of `seconds` each.
+def bytes_in_sections(
+    packets: Sequence[VideoPacket], starts: Sequence[float], seconds: float, keyframe_seconds: float
+) -> float:
+    """Return the bytes of the frames that are shown in sections of `seconds` each, as if these had as many keyframes as
+    the video has elsewhere: one every `keyframe_seconds`.
 
     Between keyframes that lie far apart ffprobe lists packets once for every section that follows.
     """
-    return sum(
-        packet.size for packet in set(packets) if any(start <= packet.time < start + seconds for start in starts)
-    )
+    listed = set(packets)
+    shown = [packet for packet in listed if any(start <= packet.time < start + seconds for start in starts)]
+    keyframes = [packet.size for packet in listed if packet.keyframe]
+    others = [packet.size for packet in shown if not packet.keyframe]
+    total = sum(packet.size for packet in shown)
+    if not keyframes or not others:
+        return total
+    lacking = len(starts) * seconds / keyframe_seconds - sum(packet.keyframe for packet in shown)
+    return total + lacking * max(0.0, fmean(keyframes) - fmean(others))
 
 
 def bytes_without_extra_keyframes(

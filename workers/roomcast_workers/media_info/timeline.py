@@ -36,7 +36,8 @@ def jump_limit(demuxer: str) -> float:
 class MediaPacket:
     """A packet of a stream: its presentation and decoding times and its duration in seconds, and its size in bytes.
 
-    A duration of 0 is unknown. A `hidden` packet is decoded but not shown.
+    A duration of 0 is unknown. A `hidden` packet is decoded but not shown. `position` is where its bytes begin in the
+    file, -1 if that is unknown.
     """
 
     pts: float | None
@@ -45,6 +46,7 @@ class MediaPacket:
     size: int
     keyframe: bool
     hidden: bool
+    position: int = -1
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from roomcast.errors import UnreadableMedia
 
@@ -22,14 +24,23 @@ _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 @dataclass(frozen=True)
 class Truncation:
-    """A truncated file: the seconds that could be read, and the seconds declared."""
+    """A truncated or damaged file: the seconds that could be read, and the seconds declared. `missing` has pairs of
+    times, in seconds from the beginning of the result, of what could not be decoded."""
 
     seconds: float
     declared: float
+    missing: tuple[tuple[float, float], ...] = ()
 
-    def to_json(self) -> dict[str, float]:
+    def without(self, missing: Sequence[tuple[float, float]]) -> Truncation:
+        """Return the same without what could not be decoded."""
+        lost = sum(end - start for start, end in missing)
+        return Truncation(max(0.0, self.seconds - lost), self.declared, tuple(missing))
+
+    def to_json(self) -> dict[str, Any]:
         """Return `element.partial`."""
-        return {"seconds": round(self.seconds, 3), "declaredSeconds": round(self.declared, 3)}
+        named = [[round(start, 3), round(end, 3)] for start, end in self.missing]
+        seconds = {"seconds": round(self.seconds, 3), "declaredSeconds": round(self.declared, 3)}
+        return seconds | ({"missing": named} if named else {})
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,15 @@ class VerifiedMedia:
     scan: PacketScan
     seconds: float
     truncation: Truncation | None
+
+    @property
+    def beginning(self) -> float:
+        """The time of the file at which the result begins: with the first of its streams."""
+        video, audio = self.info.video, self.info.audio
+        starts = [self.scan.stream(video.index).start] if video is not None else []
+        if audio is not None:
+            starts.append(audio.start if audio.start is not None else self.scan.stream(audio.index).start)
+        return min(starts)
 
     def with_video(self, video: VideoStream) -> VerifiedMedia:
         """Return the same with another description of the video."""

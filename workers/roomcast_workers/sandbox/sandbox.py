@@ -56,9 +56,15 @@ _FATAL_SIGNALS = frozenset(
     for name in ("ABRT", "BUS", "FPE", "ILL", "KILL", "SEGV", "SYS", "TERM", "XCPU", "XFSZ")
     if hasattr(signal, f"SIG{name}")
 )
-_TRIAL_SECONDS = 10.0
+_TRIAL_SECONDS = 30.0
+"""On a busy machine a program takes seconds to start, and giving up means a weaker sandbox for as long as this process
+runs."""
 _TRUNCATE_SINCE, _SCOPES_SINCE = 3, 6
 """The versions of Landlock that cover these."""
+
+
+USUAL_NICE = 5
+"""By how much the priority of a program is below that of this process, unless a lower one will do."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +73,15 @@ class ResourceLimits:
 
     `address_space` and `file_size` are in bytes, `cpu_seconds` is CPU time over all threads. Over `cpu_seconds` the
     program gets SIGXCPU and, two CPU seconds later, SIGKILL. Over `file_size` it gets SIGXFSZ, or EFBIG if it ignores
-    that. Over `address_space` its allocations fail. No core file is ever written.
+    that. Over `address_space` its allocations fail. No core file is ever written. `nice` is by how much its priority is
+    below that of this process.
     """
 
     address_space: int | None
     cpu_seconds: int | None
     file_size: int | None
     open_files: int = 256
-    nice: int = 5
+    nice: int = USUAL_NICE
 
 
 @dataclass(frozen=True)

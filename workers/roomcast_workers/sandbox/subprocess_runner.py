@@ -54,19 +54,21 @@ async def run_sandboxed(
     sandbox: Sandbox = UNSANDBOXED,
     readable: Sequence[Path] = (),
     cwd: Path | None = None,
+    on_stderr: Callable[[bytes], None] = lambda _: None,
 ) -> ProgramExit:
     """Run one program to its end, in its own session and process group.
 
     In a sandbox it can read `readable` and write in `cwd`, and has no other files and no network.
 
-    `on_output` receives each chunk of stdout and returns whether it shows progress. Raises `TimedOut` after
-    `timeout_seconds`, `Stalled` after `stall_seconds` without progress, whatever `on_output` raises, and
-    `RoomcastError` (INTERNAL) when the program cannot be started. The caller judges the return code.
+    `on_output` receives each chunk of stdout and returns whether it shows progress. `on_stderr` receives each chunk of
+    stderr, and must not raise. Raises `TimedOut` after `timeout_seconds`, `Stalled` after `stall_seconds` without
+    progress, the errors of `on_output`, and `RoomcastError` (INTERNAL) when the program cannot be started. The caller
+    judges the return code.
 
     However the call ends, by result, error or any number of cancellations, the process group is dead and reaped.
     """
     with span(Path(argv[0]).name.partition("-")[0]) as recorded:  # such as ffmpeg-linux-x86_64-v9.0.2
-        child = _Child(sandboxed_argv(argv, limits, sandbox, readable=readable, folder=cwd), cwd, on_output)
+        child = _Child(sandboxed_argv(argv, limits, sandbox, readable=readable, folder=cwd), cwd, on_output, on_stderr)
         try:
             await _watch(child, timeout_seconds, stall_seconds)
         finally:
@@ -96,9 +98,15 @@ def _start(
 class _Child:
     """A running program and its output. `done` is set when it has exited or `on_output` has raised."""
 
-    def __init__(self, argv: Sequence[str], cwd: Path | None, on_output: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        cwd: Path | None,
+        on_output: Callable[[bytes], bool],
+        on_stderr: Callable[[bytes], None],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._on_output = on_output
+        self._on_output, self._report_stderr = on_output, on_stderr
         self.error: Exception | None = None
         self.stderr = bytearray()
         self.done: asyncio.Future[None] = self._loop.create_future()
@@ -125,6 +133,7 @@ class _Child:
             _set_done(self.done)
 
     def _on_stderr(self, data: bytes) -> None:
+        self._report_stderr(data)
         self.stderr += data
         del self.stderr[:-MAX_STDERR_BYTES]
 
@@ -211,12 +220,14 @@ def _only_zombies(group: int) -> bool:
 
     Linux only: elsewhere a group of zombies cannot be signalled in the first place.
     """
-    stats = list(Path("/proc").glob("[0-9]*/stat"))
-    for stat in stats:
+    processes = list(Path("/proc").glob("[0-9]*"))
+    for process in processes:
         try:
-            state, _parent, process_group, *_ = stat.read_text().rpartition(")")[2].split()
-        except (OSError, ValueError):  # the process has just exited
+            if os.getpgid(int(process.name)) != group:  # most are of others, and this is cheaper than to read a file
+                continue
+            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+        except (OSError, IndexError):  # the process has just exited
             continue
-        if int(process_group) == group and state not in {"Z", "X"}:
+        if state not in {"Z", "X"}:
             return False
-    return bool(stats)
+    return bool(processes)

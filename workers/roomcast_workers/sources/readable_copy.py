@@ -13,15 +13,15 @@ import mmap
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from roomcast_workers.sources.boxes import HEADER_BYTES, top_level_boxes
+from roomcast_workers.sources.headers import MAX_INDEX
+
 _FLV_HEADER = re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09\x00\x00\x00\x00")
 _FLAC_HEADER = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
-_BOX_HEADER, _LONG_BOX_HEADER = 8, 16
-_MAX_BOXES = 10_000
-_MAX_INDEX = 64 << 20
 
 
 async def copy_if_needed(source: Path, demuxer: str, target: Path) -> Path:
@@ -79,41 +79,23 @@ def _copy_bytes(source: BinaryIO, target: BinaryIO, count: int) -> None:
 def _copy_quicktime(source: Path, target: Path) -> bool:
     """Copy a QuickTime file with its index uncompressed; return False if that is not compressed."""
     with source.open("rb") as file:
-        found = next((box for box in _boxes(file) if box[0] == b"moov"), None)
-        if found is None:
+        moov = next((box for box in top_level_boxes(file) if box.type == b"moov"), None)
+        if moov is None:
             return False
-        _, start, size = found
-        file.seek(start + _BOX_HEADER)
-        if file.read(_BOX_HEADER)[4:] != b"cmov":
+        file.seek(moov.content)
+        if file.read(HEADER_BYTES)[4:] != b"cmov":
             return False
-        file.seek(start)
-        index = _uncompressed_index(file.read(min(size, _MAX_INDEX)))
+        file.seek(moov.start)
+        index = _uncompressed_index(file.read(min(moov.stop - moov.start, MAX_INDEX)))
     if index is None:
         return False
     shutil.copyfile(source, target)
     with target.open("r+b") as copy:
-        copy.seek(start + 4)
+        copy.seek(moov.start + 4)
         copy.write(b"free")
         copy.seek(0, 2)
         copy.write(index)
     return True
-
-
-def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Yield the type, position and size of each box of a file."""
-    end, at = file.seek(0, 2), 0
-    for _ in range(_MAX_BOXES):
-        file.seek(at)
-        header = file.read(_LONG_BOX_HEADER)
-        size = int.from_bytes(header[:4], "big")
-        if size == 1:
-            size = int.from_bytes(header[8:], "big")
-        elif size == 0:
-            size = end - at
-        if len(header) < _BOX_HEADER or size < _BOX_HEADER:
-            return
-        yield header[4:8], at, size
-        at += size
 
 
 def _uncompressed_index(compressed: bytes) -> bytes | None:
@@ -122,7 +104,7 @@ def _uncompressed_index(compressed: bytes) -> bytes | None:
     if at < 0 or b"dcomzlib" not in compressed[:64]:
         return None
     try:
-        index = zlib.decompressobj().decompress(compressed[at + 8 :], _MAX_INDEX)
+        index = zlib.decompressobj().decompress(compressed[at + 8 :], MAX_INDEX)
     except zlib.error:
         return None
     return index if index[4:8] == b"moov" else None

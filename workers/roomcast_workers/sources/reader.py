@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
-from roomcast.errors import Code, RoomcastError, UnreadableMedia
+from roomcast.errors import Code, RoomcastError, TranscodeError, UnreadableMedia, UnsupportedType
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.job import Job
@@ -15,6 +16,8 @@ from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, choose_streams
 from roomcast_workers.media_info.timeline import IndexedRuns, Retiming, plan_retiming
 from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
+from roomcast_workers.sources.indexed_scan import scan_by_index
+from roomcast_workers.sources.keyframe_heads import read_keyframe_heads
 from roomcast_workers.sources.readable_copy import copy_if_needed
 
 log = structlog.get_logger(__name__)
@@ -40,6 +43,23 @@ async def read_source(job: Job) -> tuple[Job, VerifiedMedia]:
 
     Raises `TooLarge` when the source is too long, and `UnreadableMedia` when nothing in it can be read.
     """
+    if job.is_source_partial:
+        try:
+            readable, media = await _read_source(job)
+            info = media.info
+            if info.video is not None and info.video.pix_fmt is not None and info.audio is not None:
+                return readable, media
+            reason = "The first packets do not show what the streams contain."  # or there is only one
+        except (UnreadableMedia, UnsupportedType, TranscodeError) as error:
+            reason = error.message
+        if job.is_source_partial:
+            log.warning("source_read_whole", reason=reason)
+            await job.complete_source()
+    return await _read_source(job)
+
+
+async def _read_source(job: Job) -> tuple[Job, VerifiedMedia]:
+    """Do what `read_source` does, with the bytes of the source that there are."""
     job = replace(job, path=await copy_if_needed(job.path, job.source.format, job.scratch / "readable"))
     info, scan = await _read_streams(job)
     head = _read_head(job.path)
@@ -57,8 +77,8 @@ async def read_source(job: Job) -> tuple[Job, VerifiedMedia]:
         # The parameters of the recordings may differ, so their packets do not make one stream.
         source = source.with_video(replace(source.info.video, as_is=False, joined=True))
     check_duration(source.seconds, job.deps.limits)
-    if source.info.video is not None and (attempts or _size_may_vary(job, source.info.video)):
-        source = source.with_video(await _with_frame_sizes(job, source.info.video))
+    if source.info.video is not None:
+        source = source.with_video(await _with_keyframes(job, source.info.video, scan, is_copy=attempts > 0))
     if source.info.video is not None and source.info.video.decoder is not None:
         source = source.with_video(await _with_available_decoder(job, source.info.video))
     return job, source
@@ -66,8 +86,17 @@ async def read_source(job: Job) -> tuple[Job, VerifiedMedia]:
 
 async def _read_streams(job: Job) -> tuple[MediaInfo, PacketScan]:
     info = await job.probe(job.path, job.source.format)
-    scan = await job.scan_packets()
+    scan = await _scan(job, info)
     return choose_streams(info, lambda index: scan.stream(index).packets > 0), scan
+
+
+async def _scan(job: Job, info: MediaInfo) -> PacketScan:
+    """Return what the file's index shows of its streams, or else all packets that ffprobe reads."""
+    indexed = await asyncio.to_thread(scan_by_index, job.path, job.source.format, info)
+    if indexed is not None:
+        return indexed
+    await job.complete_source()
+    return await job.scan_packets()
 
 
 def _read_head(path: Path) -> bytes:
@@ -97,6 +126,7 @@ async def _retimed(job: Job, info: MediaInfo, retiming: Retiming, number: int) -
     to_mpegts = is_broadcast or (codecs <= _IN_BAND_CODECS and job.source.format != "matroska")
     muxer = "mpegts" if to_mpegts else "matroska"
     target = job.scratch / f"continuous-{number}"
+    await job.complete_source()
     used = replace(
         info,
         video=info.video if info.video is not None and info.video.index in retiming.shifts else None,
@@ -118,7 +148,19 @@ def _size_may_vary(job: Job, video: VideoStream) -> bool:
     )
 
 
+async def _with_keyframes(job: Job, video: VideoStream, scan: PacketScan, *, is_copy: bool) -> VideoStream:
+    """Return the video with the largest size of its keyframes, and note in `scan` whether these are none. They are
+    decoded if their sizes may differ and their first bytes do not show that."""
+    stream = scan.stream(video.index)
+    heads = await asyncio.to_thread(read_keyframe_heads, job.path, job.source.format, video.codec, stream)
+    stream.is_refreshed_gradually = heads.is_refreshed_gradually
+    if is_copy or (_size_may_vary(job, video) and not heads.is_size_constant):
+        return await _with_frame_sizes(job, video)
+    return video
+
+
 async def _with_frame_sizes(job: Job, video: VideoStream) -> VideoStream:
+    await job.complete_source()
     try:
         sizes = await job.read_frame_sizes(video)
     except RoomcastError as error:

@@ -12,6 +12,8 @@ from roomcast.uploads.model import SourceKind, Tick
 
 from roomcast_workers.image.pipeline import compress_image
 from roomcast_workers.job import Job
+from roomcast_workers.segments.coordinator import compress_film, plan_video
+from roomcast_workers.sources.remote_index import fetch_index
 from roomcast_workers.unchanged_file import verify_file
 from roomcast_workers.video.pipeline import (
     compress_video,
@@ -34,6 +36,9 @@ _COMPRESSING = {
     "image": "Compressing the image",
     "file": "Checking the file",
 }
+_LARGE_BYTES = 16 << 20
+"""Smaller sources are fetched at once, and compared with their checksum."""
+
 _CHECKING = {
     "video": "Making the storyboard",
     "audio": "Checking the audio",
@@ -43,19 +48,24 @@ _CHECKING = {
 
 
 async def fetch_source(job: Job) -> None:
-    """Get a local copy of the source, or the stored file itself."""
-    if job.upload.source is None:
-        raise StorageError("The uploaded file is missing.")
-    # Two directories: what downloads the source has no write access to the results, and the steps only read the source.
-    folder = job.scratch.with_name("source")
-    folder.mkdir()
-    path = await job.state.opened.enter_async_context(job.deps.media.fetch(job.source.key, folder))
-    job.state.fetched, job.state.readable = path, (path, job.source)
+    """Get a local copy of the source, or the stored file itself. Of a large film with an index, only that is fetched
+    for now, and the first packets."""
+    if job.worker is None:
+        raise StorageError("There is no worker that has fetched the uploaded file.")
+    source = await job.state.opened.enter_async_context(job.worker.sources.open(job.source.key))
+    is_film = job.source.kind == "video" and job.source.format == "mov" and source.size >= _LARGE_BYTES
+    if source.is_complete or not (is_film and await fetch_index(source)):
+        await source.fill_all()
+    job.state.source, job.state.fetched = source, source.path
+    job.state.readable = (source.path, job.source)
 
 
 async def compress_source(job: Job) -> None:
     """Make the main result of the source."""
-    await _COMPRESS[job.source.kind](job)
+    if job.worker and job.state.plan:
+        await compress_film(job, job.worker, job.state.plan)
+    else:
+        await _COMPRESS[job.source.kind](job)
 
 
 async def store_results(job: Job) -> None:
@@ -94,7 +104,8 @@ def _is_media(job: Job) -> bool:
 BUILT_IN_STEPS = (
     Step("fetch", fetch_source, after=Stage.FETCHING, share=1, seconds=math.inf),
     Step("probe", probe_video, after=Stage.PROBING, share=0.5, seconds=math.inf, applies=_is_media),
-    Step("poster", publish_first_poster, after="probe", share=0.5, seconds=math.inf, applies=_is_media),
+    Step("poster", publish_first_poster, after="probe", share=0.4, seconds=math.inf, applies=_is_media),
+    Step("plan", plan_video, after="poster", share=0.1, seconds=math.inf, applies=_is_media),
     Step(
         "compress",
         compress_source,

@@ -13,9 +13,10 @@ from roomcast.uploads.templates import CRF_DEFAULT, CodecName
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, audio_options, codec_for
 from roomcast_workers.ffmpeg.filters import ToneMapper
-from roomcast_workers.ffmpeg.progress import ProgressBlock
+from roomcast_workers.ffmpeg.progress import FrameCounter
 from roomcast_workers.ffmpeg.runner import NoStreams
 from roomcast_workers.job import Job
+from roomcast_workers.media_info.damage import DamageDetector, DecodedFrames, stored_frames, undecodable_in_film
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, require_video
 from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
 from roomcast_workers.video.copy_or_compress import audio_meets_template, target_audio_bitrate
@@ -35,7 +36,7 @@ _DECODED_EVERYWHERE = {"h264", "hevc", "vp8", "vp9", "mpeg4", "mjpeg", "aac", "m
 @dataclass(frozen=True)
 class EncodedFile:
     """A verified result: the file, what it contains, the demuxer that reads it, and its MIME type. `extra` are fields
-    of `element`; `settings` are those of an encoded video."""
+    of `element`; `settings` are those of an encoded video, and `is_damaged` whether its source was in that run."""
 
     path: Path
     info: MediaInfo
@@ -43,6 +44,7 @@ class EncodedFile:
     mime: str
     extra: dict[str, Any] = field(default_factory=dict)
     settings: EncodeSettings | None = None
+    is_damaged: bool = False
 
     @property
     def codec(self) -> str:
@@ -121,14 +123,25 @@ def audio_bitrate_for(job: Job, source: VerifiedMedia) -> int:
 
 async def encode_video(job: Job, source: VerifiedMedia, settings: EncodeSettings, meter: ProgressMeter) -> EncodedFile:
     """Encode the video. If less of it could be decoded than it has packets, `extra` has `partial`."""
-    target = job.scratch / f"video{settings.codec.suffix}"
-    await job.run_ffmpeg(commands.compress(job.source_input, target, source.info, settings), meter)
+    target, video = job.scratch / f"video{settings.codec.suffix}", require_video(source.info)
+    reported = DamageDetector(video.codec, video.decoder)
+    command = commands.compress(job.source_input, target, source.info, settings)
+    await job.run_ffmpeg(command, meter, on_log=reported.feed)
     result = await probe_output(job, target, settings.codec.demuxer)
     verify_encoded(settings, source.info, source.seconds, result)
     extra: dict[str, Any] = {} if settings.codec.name == job.template.codec else {"codec": settings.codec.name}
     if is_short(source.seconds, result):
         extra["partial"] = (await _missing_tail(job, source, result)).to_json()
-    return EncodedFile(target, result, settings.codec.demuxer, settings.codec.mime, extra, settings)
+    codec = settings.codec
+    return EncodedFile(target, result, codec.demuxer, codec.mime, extra, settings, is_damaged=reported.found)
+
+
+async def find_undecodable(job: Job, source: VerifiedMedia) -> tuple[tuple[float, float], ...]:
+    """Decode the video again, and return the times of the result at which frames are missing or damaged, in seconds."""
+    decoded, scan = DecodedFrames(), source.scan.stream(require_video(source.info).index)
+    await job.run_ffmpeg(commands.list_decoded_frames(job.source_input, source.info), on_log=decoded.feed)
+    stored = stored_frames(scan, source.beginning)
+    return undecodable_in_film(stored, decoded.frames, scan.end - source.beginning)
 
 
 async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile | None:
@@ -186,19 +199,13 @@ async def probe_output(job: Job, path: Path, demuxer: str) -> MediaInfo:
 async def _missing_tail(job: Job, source: VerifiedMedia, result: MediaInfo) -> Truncation:
     """Return how the source is truncated if its last packets cannot be decoded. Otherwise raise `EncodingFailed`."""
     encoded_seconds = result.duration or 0.0
-    frames = 0
-
-    def on_progress(block: ProgressBlock) -> None:
-        nonlocal frames
-        frames = max(frames, block.frame or 0)
-
+    start, counter = encoded_seconds + _TAIL_SECONDS / 5, FrameCounter()
     try:
-        start = encoded_seconds + _TAIL_SECONDS / 5
         await job.run_ffmpeg(
-            commands.count_decodable_frames(job.source_input, source.info, start, _TAIL_SECONDS), on_progress
+            commands.count_decodable_frames(job.source_input, source.info, start, _TAIL_SECONDS), counter
         )
     except UnreadableMedia:
-        frames = 0
-    if frames:
+        return Truncation(encoded_seconds, source.seconds)
+    if counter.frames:
         raise EncodingFailed("The result is shorter than its source.")
     return Truncation(encoded_seconds, source.seconds)

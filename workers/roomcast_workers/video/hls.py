@@ -24,10 +24,21 @@ from itertools import pairwise
 from pathlib import Path
 
 from roomcast.errors import EncodingFailed
+from roomcast.segments.plan import AUDIO
+from roomcast.segments.playlists import (
+    MASTER_PLAYLIST,
+    AudioRendition,
+    Bandwidth,
+    Variant,
+    bandwidth_of,
+    playlist_name,
+    target_seconds,
+    write_master_playlist,
+)
 
-from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.commands import Rendition
+from roomcast_workers.ffmpeg import segment_commands
 from roomcast_workers.ffmpeg.progress import ProgressBlock
+from roomcast_workers.ffmpeg.segment_commands import BUFFER_SECONDS, Rendition
 from roomcast_workers.job import Job, ResultFile
 from roomcast_workers.media_info.probe import MediaInfo, require_video
 
@@ -40,6 +51,10 @@ _TOLERANCE_SECONDS = 1.0
 _SEGMENT = re.compile(r"^#EXTINF:([\d.]+),[^\n]*\n([^#\n]+)$", re.MULTILINE)
 _AVC = re.compile(rb"avcC.(...)", re.DOTALL)
 """Profile, constraints and level, in an `avcC` box (ISO/IEC 14496-15)."""
+_AV1 = re.compile(rb"av1C.(..)", re.DOTALL)
+"""Profile and level, and flags, in an `av1C` box (AV1 Codec ISO Media File Format Binding)."""
+_VP9 = re.compile(rb"vpcC....(...)", re.DOTALL)
+"""Profile, level and depth, in a `vpcC` box (VP Codec ISO Media File Format Binding)."""
 _AAC = re.compile(rb"esds.*?\x05\x80\x80\x80.(.)", re.DOTALL)
 """The first byte of an AudioSpecificConfig, which begins with the object type, in an `esds` box as ffmpeg writes it."""
 
@@ -50,32 +65,6 @@ class MediaSegment:
 
     name: str
     seconds: float
-
-
-@dataclass(frozen=True)
-class Bandwidth:
-    """The bandwidth of a rendition in bits per second: that of its largest segment, and the average."""
-
-    peak: int
-    average: int
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A video rendition as it was encoded. `codec` is in the notation of RFC 6381."""
-
-    rendition: Rendition
-    codec: str
-    bandwidth: Bandwidth
-
-
-@dataclass(frozen=True)
-class AudioRendition:
-    """The audio rendition as it was encoded."""
-
-    channels: int
-    codec: str
-    bandwidth: Bandwidth
 
 
 def renditions(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rendition]:
@@ -99,6 +88,14 @@ def _max_rate(pixels: int, fps: float | None) -> int:
     return round(_FULL_HD_BITRATE * factor * math.pow(pixels / _FULL_HD_PIXELS, 0.75))
 
 
+def expected_peak(rendition: Rendition, shortest: float) -> int:
+    """Return the bits per second that segments of a rendition, of `shortest` seconds at least, have at most.
+
+    An encoder may fill its buffer once in each, and sizes without that limit need hardly more.
+    """
+    return round(rendition.max_rate * (1 + BUFFER_SECONDS / shortest))
+
+
 def relative_cost(sides: Sequence[int], width: int, height: int) -> float:
     """Return how many pixels all renditions have together, as a multiple of the video's."""
     return sum(rendition.width * rendition.height for rendition in renditions(sides, width, height)) / (width * height)
@@ -109,45 +106,24 @@ def parse_segments(playlist: str) -> list[MediaSegment]:
     return [MediaSegment(name, float(seconds)) for seconds, name in _SEGMENT.findall(playlist)]
 
 
-def bandwidth_of(segments: Sequence[MediaSegment], sizes: Sequence[int]) -> Bandwidth:
-    """Return the bandwidth of a rendition whose segments have these sizes in bytes."""
-    timed = [(size * 8, max(segment.seconds, 1e-3)) for segment, size in zip(segments, sizes, strict=True)]
-    # A last segment of one or two frames is left out of the peak: its bitrate is that of a keyframe.
-    full = [bits / seconds for bits, seconds in timed if seconds >= commands.HLS_SEGMENT_SECONDS / 2]
-    average = sum(bits for bits, _ in timed) / sum(seconds for _, seconds in timed)
-    return Bandwidth(peak=round(max([average, *full])), average=round(average))
-
-
 def codec_string(init: bytes) -> str:
-    """Return the RFC 6381 codec string of an H.264 or AAC initialization segment. Raise `EncodingFailed` for others."""
+    """Return the RFC 6381 codec string of the initialization segment of H.264, AV1, VP9, AAC or Opus. Raise
+    `EncodingFailed` for others."""
+    if match := _AV1.search(init):
+        profile_and_level, flags = match[1]
+        depth = (12 if flags & 0x20 else 10) if flags & 0x40 else 8
+        tier = "H" if flags & 0x80 else "M"
+        return f"av01.{profile_and_level >> 5}.{profile_and_level & 31:02}{tier}.{depth:02}"
+    if match := _VP9.search(init):
+        profile, level, depth = match[1]
+        return f"vp09.{profile:02}.{level:02}.{depth >> 4:02}"
+    if b"dOps" in init:
+        return "opus"
     if match := _AVC.search(init):
         return f"avc1.{match[1].hex()}"
     if match := _AAC.search(init):
         return f"mp4a.40.{match[1][0] >> 3}"
     raise EncodingFailed("An HLS rendition does not have the expected codec.")
-
-
-def master_playlist(variants: Sequence[Variant], fps: float | None, audio: AudioRendition | None) -> str:
-    """Return the master playlist. With `audio`, every variant refers to that rendition."""
-    lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    if audio:
-        lines.append(
-            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,'
-            f'CHANNELS="{audio.channels}",URI="hls-audio.m3u8"'
-        )
-    for variant in variants:
-        rendition, bandwidth = variant.rendition, variant.bandwidth
-        codecs = f"{variant.codec},{audio.codec}" if audio else variant.codec
-        attributes = [
-            f"BANDWIDTH={bandwidth.peak + (audio.bandwidth.peak if audio else 0)}",
-            f"AVERAGE-BANDWIDTH={bandwidth.average + (audio.bandwidth.average if audio else 0)}",
-            f'CODECS="{codecs}"',
-            f"RESOLUTION={rendition.width}x{rendition.height}",
-            *([f"FRAME-RATE={fps:.3f}"] if fps else []),
-            *(['AUDIO="audio"'] if audio else []),
-        ]
-        lines += [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"hls-{rendition.name}.m3u8"]
-    return "\n".join(lines) + "\n"
 
 
 async def make_hls(
@@ -162,30 +138,30 @@ async def make_hls(
     ladder = renditions(template.hls, stream.width, stream.height, stream.fps)
     source = job.input(video, demuxer)
     await job.run_ffmpeg(
-        commands.encode_hls(source, info, ladder, preset=job.preset, audio_bitrate=template.audio_bitrate),
+        segment_commands.encode_hls(source, info, ladder, preset=job.preset, audio_bitrate=template.audio_bitrate),
         on_progress,
     )
 
     segments = {rendition.name: _segments(job, rendition.name) for rendition in ladder}
     _verify(list(segments.values()), stream.duration or info.duration)
     variants = [
-        Variant(rendition, _codec(job, rendition.name), _bandwidth(job, segments[rendition.name]))
-        for rendition in ladder
+        Variant(one.name, one.width, one.height, _codec(job, one.name), _bandwidth(job, segments[one.name]))
+        for one in ladder
     ]
     audio = None
     if info.audio is not None:
-        segments["audio"] = _segments(job, "audio")
+        segments[AUDIO] = _segments(job, AUDIO)
         channels = min(info.audio.channels, _STEREO)
-        audio = AudioRendition(channels, _codec(job, "audio"), _bandwidth(job, segments["audio"]))
-    master = job.scratch / "hls.m3u8"
-    master.write_text(master_playlist(variants, stream.fps, audio))
+        audio = AudioRendition(channels, _codec(job, AUDIO), _bandwidth(job, segments[AUDIO]))
+    master = job.scratch / MASTER_PLAYLIST
+    master.write_text(write_master_playlist(variants, stream.fps, audio))
     largest = ladder[0]
     files = [ResultFile(master, "hls", _PLAYLIST_MIME, largest.width, largest.height, info.duration)]
     return files + [file for name in segments for file in _rendition_files(job, name, segments[name])]
 
 
 def _playlist(job: Job, name: str) -> Path:
-    return job.scratch / f"hls-{name}.m3u8"
+    return job.scratch / playlist_name(name)
 
 
 def _init(job: Job, name: str) -> Path:
@@ -201,7 +177,8 @@ def _codec(job: Job, name: str) -> str:
 
 
 def _bandwidth(job: Job, segments: Sequence[MediaSegment]) -> Bandwidth:
-    return bandwidth_of(segments, [(job.scratch / segment.name).stat().st_size for segment in segments])
+    timed = [(segment.seconds, (job.scratch / segment.name).stat().st_size) for segment in segments]
+    return bandwidth_of(timed, target_seconds(seconds for seconds, _ in timed))
 
 
 def _rendition_files(job: Job, name: str, segments: Sequence[MediaSegment]) -> list[ResultFile]:

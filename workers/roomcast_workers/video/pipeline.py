@@ -8,10 +8,11 @@ from typing import Any
 
 from roomcast.uploads.templates import CRF_DEFAULT
 
-from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, max_playback_bytes
+from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, max_playback_bytes
 from roomcast_workers.job import Job, ResultFile
 from roomcast_workers.media_info.probe import VideoStream, require_video
-from roomcast_workers.media_info.truncation import VerifiedMedia
+from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
+from roomcast_workers.sources.ranges import sections_of
 from roomcast_workers.sources.reader import read_source
 from roomcast_workers.video.audio import compress_audio_alone
 from roomcast_workers.video.copy_or_compress import decide, differences, is_worthwhile
@@ -20,11 +21,12 @@ from roomcast_workers.video.encoder import (
     can_decode,
     copy_video,
     encode_video,
+    find_undecodable,
     require_decoders,
     settings_for,
 )
 from roomcast_workers.video.hls import make_hls, relative_cost
-from roomcast_workers.video.poster import make_poster
+from roomcast_workers.video.poster import make_poster, poster_time
 from roomcast_workers.video.progress_meter import ProgressMeter
 from roomcast_workers.video.rate_control import (
     encode_below,
@@ -35,6 +37,9 @@ from roomcast_workers.video.rate_control import (
     worth_sampling,
 )
 from roomcast_workers.video.storyboard import make_storyboard
+
+_POSTER_SECONDS = 10.0
+"""How much of a film in a bucket is fetched for its poster: a fade-in takes less."""
 
 
 async def probe_video(job: Job) -> None:
@@ -49,19 +54,29 @@ async def publish_first_poster(job: Job) -> None:
     source = verified_media(job)
     if source.info.video is None:
         return
+    scan, begin = source.scan.stream(source.info.video.index), poster_time(source.info)
+    await job.fill(
+        sections_of(scan, [(scan.start, scan.start), (scan.start + begin, scan.start + begin + _POSTER_SECONDS)])
+    )
     if poster := await make_poster(job, job.path, source.info, job.source.format):
         job.state.results.published.append(poster)
 
 
 async def compress_video(job: Job) -> None:
-    """Compress the video or the audio, or copy it if that is as good."""
-    source, state = verified_media(job), job.state
+    """Compress the video or the audio in one run, or copy it if that is as good."""
+    await job.complete_source()
+    source = verified_media(job)
     if source.info.video is None:
         await compress_audio_alone(job, source)
         return
-    video = source.info.video
     result = await _copy_or_compress(job, source, ProgressMeter(source.seconds, job.reporter.progress))
-    stream = require_video(result.info)
+    await add_video(job, source, result)
+
+
+async def add_video(job: Job, source: VerifiedMedia, result: EncodedFile) -> None:
+    """Add the compressed or copied video to the results. Renditions and pictures are made of it, where it can be
+    decoded."""
+    video, stream, state = require_video(source.info), require_video(result.info), job.state
     state.results.files.append(
         ResultFile(
             *(result.path, "video", result.mime),
@@ -76,14 +91,21 @@ async def compress_video(job: Job) -> None:
         timed = replace(result.info, video=replace(stream, last_frame=video.last_frame))
         state.derived_from = result.path, timed, result.demuxer
     state.results.original |= _original(video, source)
-    partial = {"partial": source.truncation.to_json()} if source.truncation else {}
-    state.results.extra |= result.extra | partial
+    state.results.extra |= result.extra | await _partial(job, source, result)
+
+
+async def _partial(job: Job, source: VerifiedMedia, result: EncodedFile) -> dict[str, Any]:
+    """Return `element.partial`, if the source is truncated, or damaged as far as one run has found."""
+    readable = source.truncation or Truncation(source.seconds, source.seconds)
+    missing = await find_undecodable(job, source) if result.is_damaged else ()
+    return {"partial": readable.without(missing).to_json()} if missing or source.truncation else {}
 
 
 def wants_hls(job: Job) -> bool:
-    """Return whether the template wants renditions of what is a video."""
+    """Return whether the template wants renditions of what is a video, and they are not among its segments."""
     source = job.state.verified
-    return source is not None and source.info.video is not None and bool(job.template.hls)
+    is_video = source is not None and source.info.video is not None
+    return is_video and bool(job.template.hls) and job.state.plan is None
 
 
 def hls_cost(job: Job) -> float:
@@ -118,14 +140,19 @@ def verified_media(job: Job) -> VerifiedMedia:
 
 
 async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
-    """Copy the video if it meets the template and compressing it would gain nothing; otherwise compress it."""
-    decision = decide(source, job.template)
-    if decision == "copy" or (decision == "compare" and not await _gains_enough(job, source)):
+    """Copy the video if that was decided; compress it otherwise, or if it cannot be copied."""
+    if job.state.copies:
         meter.start_run(1.0)
         copied = await copy_video(job, source, meter)
         if copied is not None:
             return copied
     return await _compress(job, source, meter)
+
+
+async def is_copied(job: Job, source: VerifiedMedia) -> bool:
+    """Return whether the video is to be copied, because compressing it would gain too little."""
+    decision = decide(source, job.template)
+    return decision == "copy" or (decision == "compare" and not await _gains_enough(job, source))
 
 
 async def _gains_enough(job: Job, source: VerifiedMedia) -> bool:
@@ -156,7 +183,8 @@ async def _copy_instead(
     aside.unlink()
     despite = [*unlike, *copied.extra.get("copiedDespite", [])]
     codec = {} if job.template.codec == copied.codec else {"codec": copied.codec}
-    return replace(copied, extra=copied.extra | codec | ({"copiedDespite": despite} if despite else {}))
+    extra = copied.extra | codec | ({"copiedDespite": despite} if despite else {})
+    return replace(copied, extra=extra, is_damaged=encoded.is_damaged)
 
 
 async def _within_limits(
@@ -196,16 +224,26 @@ async def _compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> En
     template, settings = job.template, await settings_for(job, source)
     if template.target_quality is not None:
         encoded = await encode_to_quality(job, source, settings, template.target_quality, meter)
-        return await _within_limits(job, source, encoded, meter)
+        return await within_template(job, source, settings, encoded, meter)
     await estimate(job, source, settings, meter)
     if template.target_bytes is not None and job.source.size > template.target_bytes:
         return await encode_to_size(job, source, settings, template.target_bytes, meter)
     meter.start_run(1.0, predicts_size=True)
-    encoded = await encode_video(job, source, settings, meter)
+    return await within_template(job, source, settings, await encode_video(job, source, settings, meter), meter)
+
+
+async def within_template(
+    job: Job, source: VerifiedMedia, settings: EncodeSettings, encoded: EncodedFile, meter: ProgressMeter
+) -> EncodedFile:
+    """Return `encoded`, which has a constant or the target quality, if it is as small as the template wants it; or else
+    a copy, or what another quality or two passes give."""
+    if job.template.target_quality is not None:
+        return await _within_limits(job, source, encoded, meter)
     most = max_playback_bytes(settings, require_video(source.info).fps, source.seconds)
     encoded = await _within_limits(job, source, encoded, meter, most)
-    if template.target_bytes is not None and encoded.size > template.target_bytes:
-        return await encode_to_size(job, source, settings, template.target_bytes, meter)
+    target = job.template.target_bytes
+    if target is not None and encoded.size > target:
+        return await encode_to_size(job, source, settings, target, meter)
     return encoded
 
 

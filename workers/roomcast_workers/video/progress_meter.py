@@ -1,4 +1,5 @@
-"""Combine the progress of several ffmpeg runs into one fraction that never falls, with a steady ETA and a forecast."""
+"""Combine the progress of several ffmpeg runs, or of the tasks of a film, into one fraction that never falls, with a
+steady ETA and a forecast."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 
+from roomcast.segments.plan import SegmentProgress
 from roomcast.uploads.model import Forecast, Tick
 
 from roomcast_workers.ffmpeg.progress import ProgressBlock
@@ -39,17 +41,23 @@ class ProgressMeter:
     """Turns ffmpeg's progress into ticks. There is no ETA until there is enough progress to estimate it.
 
     A step may take several runs of ffmpeg over the video, which lasts `duration` seconds; each run covers the step up
-    to the fraction `ends_at`. `clock` returns seconds and never goes back.
+    to the fraction `ends_at`. The first one starts at the fraction `starts_at`. `clock` returns seconds and never goes
+    back.
     """
 
     def __init__(
-        self, duration: float | None, on_tick: Callable[[Tick], None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        duration: float | None,
+        on_tick: Callable[[Tick], None],
+        *,
+        starts_at: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._duration = duration
         self._on_tick = on_tick
         self._clock = clock
         self._began = clock()
-        self._starts_at = self._fraction = 0.0
+        self._starts_at = self._fraction = starts_at
         self._ends_at = 1.0
         self._predicts_size = False
         self._eta = SteadyEta()
@@ -100,6 +108,63 @@ class ProgressMeter:
         return forecast
 
 
+class FilmMeter:
+    """Turns the progress of a film's tasks into ticks: the work that is done and running, in all renditions.
+
+    The fraction never falls, also when a worker is lost with what it had not completed. Speed and frames per second are
+    those of all workers together, and the forecast is that of the best rendition's segments so far. The film lasts
+    `seconds` and has `fps`, if that is known.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        fps: float | None,
+        on_tick: Callable[[Tick], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds = seconds
+        self._fps = fps
+        self._on_tick = on_tick
+        self._clock = clock
+        self._began = clock()
+        self._fraction = 0.0
+        self._eta = SteadyEta()
+        self._sizes = SizeEstimator()
+        self._written = 0.0, 0
+
+    def record_size(self, seconds: float, size: int) -> None:
+        """Record that the first `seconds` of the film have `size` bytes in the result."""
+        self._written = seconds, size
+        self._sizes.update(seconds, size)
+
+    def update(self, progress: SegmentProgress) -> None:
+        """Report the progress of the tasks."""
+        done = (progress.done_weight + progress.running_weight) / max(1, progress.weight)
+        self._fraction = max(self._fraction, min(1.0, done))
+        elapsed = self._clock() - self._began
+        eta = self._eta.update(elapsed, self._fraction)
+        speed = None if eta is None else round(self._eta.rate * self._seconds, 2)
+        fps = None if speed is None or self._fps is None else round(speed * self._fps, 1)
+        rounded = None if eta is None else round(eta, 1)
+        self._on_tick(
+            Tick(
+                self._fraction,
+                eta=rounded,
+                speed=speed,
+                fps=fps,
+                forecast=self._forecast(elapsed, eta),
+            )
+        )
+
+    def _forecast(self, elapsed: float, eta: float | None) -> Forecast | None:
+        seconds, size = self._written
+        if eta is None or self._fraction < _MIN_FRACTION or seconds < _MIN_SECONDS:
+            return None
+        return forecast_of(self._sizes.estimate(seconds, size, self._seconds), self._fraction, elapsed, eta)
+
+
 class SteadyEta:
     """Estimates the remaining seconds of a step so that they fall steadily while its speed varies."""
 
@@ -108,6 +173,11 @@ class SteadyEta:
         self._elapsed = self._fraction = 0.0
         self._time_weight = self._work_weight = 0.0
         self._eta: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """The recent speed, as a fraction of the step per second."""
+        return self._work_weight / self._time_weight if self._time_weight else 0.0
 
     def update(self, elapsed: float, fraction: float) -> float | None:
         """Return the seconds that are left after `elapsed` seconds, at a fraction of 0–1; None before it is known."""

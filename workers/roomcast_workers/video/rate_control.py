@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from roomcast.errors import EncodingFailed, TooLarge
+from roomcast.runtime.tasks import run_for_each
 from roomcast.uploads.model import Forecast
 
 from roomcast_workers.ffmpeg import commands
@@ -21,23 +23,30 @@ from roomcast_workers.ffmpeg.codecs import (
 )
 from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.job import Job
-from roomcast_workers.media_info.probe import MediaInfo, require_video
-from roomcast_workers.media_info.section_packets import bytes_in_sections, bytes_without_extra_keyframes
+from roomcast_workers.media_info.probe import MediaInfo, VideoStream, require_video
+from roomcast_workers.media_info.section_packets import (
+    VideoPacket,
+    bytes_in_sections,
+    bytes_without_extra_keyframes,
+)
 from roomcast_workers.media_info.truncation import VerifiedMedia
+from roomcast_workers.sources.ranges import sections_of
 from roomcast_workers.video.copy_or_compress import source_audio_bitrate
 from roomcast_workers.video.crf_search import (
     CRF_RANGES,
     MAX_TRIALS,
     CrfSearch,
-    equivalent_ssim,
+    after_keyframes,
     next_crf,
+    rounded_score,
     sample_starts,
+    score_for,
     ssim_score,
     vmaf_score,
 )
 from roomcast_workers.video.encoder import EncodedFile, available_codec, can_decode, encode_video, fit_even
 from roomcast_workers.video.progress_meter import ProgressMeter
-from roomcast_workers.video.size_budget import compute_budget, hits_target, next_bitrate
+from roomcast_workers.video.size_budget import SizeBudget, compute_budget, hits_target, next_bitrate
 
 _MIN_FORECAST_SECONDS = 20.0
 _PIXELS_PER_SECOND = 60e6
@@ -59,7 +68,7 @@ _COMPARISON_PIXELS = 40e6
 _SAMPLING_FROM = 1.5
 _ROUGH_PRESET, _ROUGH_CRF_STEP = "veryfast", 2
 """x264's `veryfast` makes with a `crf` that is 2 lower 0 to 21 % more bytes than `fast`, for half the CPU time."""
-_UNCLEAR = 0.6, 1.2
+_UNCLEAR = 0.75, 1.0
 """Fractions between which a rough result does not show whether a fifth is gained."""
 _MAX_RETRIES = 4
 
@@ -86,44 +95,76 @@ async def encode_to_quality(
 ) -> EncodedFile:
     """Encode with the highest CRF whose samples reach `target` VMAF points, and report it in `extra["quality"]`.
 
-    Uses the template's CRF if the installed ffmpeg cannot decode its own output.
+    Uses the template's CRF if the installed ffmpeg cannot measure its own output.
     """
-    if not await can_decode(job, settings.codec.name):
+    metric = await quality_metric(job, settings.codec.name)
+    if metric is None:
         meter.start_run(1.0, predicts_size=True)
         result = await encode_video(job, source, settings, meter)
         return replace(result, extra=result.extra | {"quality": {"metric": None, "crf": job.template.video_crf}})
-    metric: Metric = "vmaf" if "libvmaf" in (await job.capabilities()).filters else "ssim"
-    target_score = target if metric == "vmaf" else equivalent_ssim(target)
-    video = require_video(source.info)
+    target_score = score_for(metric, target)
     reference = job.scratch / "reference.mkv"
     starts = sample_starts(source.seconds, _SAMPLES, _QUALITY_SAMPLE)
     length = _QUALITY_SAMPLE if len(starts) > 1 else min(source.seconds, _SAMPLES * _QUALITY_SAMPLE)
     await job.run_ffmpeg(commands.save_samples(job.source_input, reference, source.info, settings, starts, length))
+
+    def on_trials(trials: int) -> None:
+        meter.start_run(_SEARCH_ENDS_AT * trials / MAX_TRIALS)
+        meter.finish_run()
+
     search = CrfSearch(*CRF_RANGES[settings.codec.name], target_score)
-    trial = job.scratch / f"trial{settings.codec.suffix}"
-    sizes: dict[int, tuple[int, float]] = {}
+    best = await find_crf(job, reference, require_video(source.info), settings, metric, search, on_trials)
+    reference.unlink()
+    await _publish_forecast(job, source, settings, meter, best.size, best.seconds, len(starts) * length)
+    meter.start_run(1.0, predicts_size=True)
+    result = await encode_video(job, source, replace(settings, rate=ConstantQuality(best.crf, limited=False)), meter)
+    scores = {
+        "target": rounded_score(metric, target_score),
+        "score": rounded_score(metric, best.score),
+        "reached": best.score >= target_score,
+    }
+    return replace(result, extra=result.extra | {"quality": {"metric": metric, "crf": best.crf, **scores}})
+
+
+async def quality_metric(job: Job, codec: str) -> Metric | None:
+    """Return by what the installed ffmpeg can measure the quality of what it has encoded, or None if it cannot."""
+    if not await can_decode(job, codec):
+        return None
+    filters = (await job.capabilities()).filters
+    return "vmaf" if "libvmaf" in filters else "ssim" if "ssim" in filters else None
+
+
+@dataclass(frozen=True)
+class SampleTrial:
+    """A sample that was encoded with a CRF: its score, its size in bytes, and the seconds that it took."""
+
+    crf: int
+    score: float
+    size: int
+    seconds: float
+
+
+async def find_crf(
+    job: Job, reference: Path, video: VideoStream, settings: EncodeSettings, metric: Metric, search: CrfSearch,
+    on_trials: Callable[[int], None],
+) -> SampleTrial:  # fmt: skip
+    """Encode the samples in the lossless file `reference`, as the search wants it, and return its result.
+
+    `on_trials` is called after each trial with their number so far.
+    """
+    encoded = job.scratch / f"trial{settings.codec.suffix}"
+    trials: dict[int, SampleTrial] = {}
     while (crf := search.next) is not None:
         began = time.monotonic()
         at_crf = replace(settings, rate=ConstantQuality(crf, limited=False))
-        await job.run_ffmpeg(commands.compress_trial(job.input(reference, "matroska"), trial, video, at_crf))
-        sizes[crf] = trial.stat().st_size, time.monotonic() - began
-        search.record(crf, await _score(job, reference, trial, settings.codec.demuxer, metric))
-        meter.start_run(_SEARCH_ENDS_AT * len(search.scores) / MAX_TRIALS)
-        meter.finish_run()
-    best = search.best
-    await _publish_forecast(job, source, settings, meter, *sizes[best], len(starts) * length)
-    reference.unlink()
-    trial.unlink()
-    meter.start_run(1.0, predicts_size=True)
-    result = await encode_video(job, source, replace(settings, rate=ConstantQuality(best, limited=False)), meter)
-    digits = 1 if metric == "vmaf" else 4
-    score = search.scores[best]
-    scores = {
-        "target": round(target_score, digits),
-        "score": round(score, digits),
-        "reached": score >= target_score,
-    }
-    return replace(result, extra=result.extra | {"quality": {"metric": metric, "crf": best, **scores}})
+        await job.run_ffmpeg(commands.compress_trial(job.input(reference, "matroska"), encoded, video, at_crf))
+        size, seconds = encoded.stat().st_size, time.monotonic() - began
+        score = await _score(job, reference, encoded, settings.codec.demuxer, metric)
+        search.record(crf, score)
+        trials[crf] = SampleTrial(crf, score, size, seconds)
+        on_trials(len(trials))
+    encoded.unlink()
+    return trials[search.best]
 
 
 def worth_sampling(info: MediaInfo, seconds: float) -> bool:
@@ -136,12 +177,15 @@ def worth_sampling(info: MediaInfo, seconds: float) -> bool:
 async def sampled_fraction(job: Job, source: VerifiedMedia, settings: EncodeSettings) -> float:
     """Compress three short samples, and return their bytes as a fraction of those that the source has there.
 
-    With a slow preset, a fast one may show clearly enough, from samples of half the length, whether that is a gain.
+    Samples of half the length, with a fast preset in place of a slow one, may show clearly enough whether that is a
+    gain.
     """
-    rate, is_slow = settings.rate, int(EFFORT[settings.preset]) > int(EFFORT[_ROUGH_PRESET])
-    if settings.codec.name == "h264" and isinstance(rate, ConstantQuality) and is_slow:
-        rough_rate = replace(rate, crf=max(0, rate.crf - _ROUGH_CRF_STEP))
-        rough = replace(settings, preset=_ROUGH_PRESET, rate=rough_rate)
+    rate = settings.rate
+    if settings.codec.name == "h264" and isinstance(rate, ConstantQuality):
+        rough = settings
+        if int(EFFORT[settings.preset]) > int(EFFORT[_ROUGH_PRESET]):
+            rough_rate = replace(rate, crf=max(0, rate.crf - _ROUGH_CRF_STEP))
+            rough = replace(settings, preset=_ROUGH_PRESET, rate=rough_rate)
         fraction = await _compress_samples(job, source, rough, 0.5)
         if not _UNCLEAR[0] < fraction < _UNCLEAR[1]:
             return fraction
@@ -156,15 +200,27 @@ async def _compress_samples(job: Job, source: VerifiedMedia, settings: EncodeSet
     length = min(longest, max(shortest, scale * _COMPARISON_PIXELS / pixels / _SAMPLES), source.seconds / _SAMPLES)
     starts = sample_starts(source.seconds, _SAMPLES, length)
     length *= _SAMPLES / len(starts)
+    begin = min(source.scan.stream(stream.index).start for stream in (video, source.info.audio) if stream is not None)
+    keyframes = [time - begin for time in source.scan.stream(video.index).intervals.times]
+    starts = after_keyframes(starts, keyframes, length)
+    sections = [(begin + start, begin + start + length) for start in starts]
+    await job.fill(sections_of(source.scan.stream(video.index), sections))
     target = job.scratch / f"samples{settings.codec.suffix}"
-    await job.run_ffmpeg(commands.compress_samples(job.source_input, target, source.info, settings, starts, length))
+    source_starts, packets = [begin + start for start in starts], list[VideoPacket]()
+
+    async def compress() -> None:
+        arguments = commands.compress_samples(job.source_input, target, source.info, settings, starts, length)
+        await job.run_ffmpeg(arguments)
+
+    async def list_packets() -> None:
+        packets.extend(await job.list_section_packets(job.source_input, video.index, source_starts, length))
+
+    await run_for_each((compress, list_packets), lambda work: work(), at_once=2)
     samples = await job.list_section_packets(job.input(target, settings.codec.demuxer), 0, [0.0], len(starts) * length)
     target.unlink()
-    begin = min(source.scan.stream(stream.index).start for stream in (video, source.info.audio) if stream is not None)
-    source_starts = [begin + start for start in starts]
-    packets = await job.list_section_packets(job.source_input, video.index, source_starts, length)
     compressed = bytes_without_extra_keyframes(samples, len(starts), length, KEYFRAME_SECONDS)
-    return compressed / max(1, bytes_in_sections(packets, source_starts, length))
+    in_source = bytes_in_sections(packets, source_starts, length, source.seconds / max(1, len(keyframes)))
+    return compressed / max(1.0, in_source)
 
 
 async def encode_below(
@@ -192,10 +248,26 @@ async def encode_below(
             aside.replace(result.path)
             break
         quality = result.extra.get("quality")
-        missed = {"quality": quality | {"crf": crf, "score": None, "reached": False}} if quality else {}
+        # With one CRF for the complete film, none of its segments is the worst any more.
+        known = {name: value for name, value in quality.items() if name != "worst"} if quality else {}
+        missed = {"quality": known | {"crf": crf, "score": None, "reached": False}} if known else {}
         result = replace(smaller, extra=smaller.extra | missed)
     aside.unlink(missing_ok=True)
     return result
+
+
+def fit_bytes(source: VerifiedMedia, settings: EncodeSettings, target: int) -> tuple[EncodeSettings, SizeBudget]:
+    """Return the settings with the size of the picture and the sound with which a video fits into `target` bytes, and
+    how these are divided. Raise `TooLarge` if the video is too long."""
+    video, audio = require_video(source.info), source.info.audio
+    size = (settings.width, settings.height)
+    channels, relative_bitrate = audio.channels if audio else 0, settings.codec.relative_bitrate
+    shares = compute_budget(target, source.seconds, size, video.fps, channels, settings.audio_bitrate, relative_bitrate)
+    width, height = fit_even(video.width, video.height, max(16, round(max(size) * shares.scale)))
+    fitting = replace(
+        settings, width=width, height=height, audio_bitrate=shares.audio_bitrate, channels=shares.channels
+    )
+    return fitting, shares
 
 
 async def encode_to_size(
@@ -205,21 +277,9 @@ async def encode_to_size(
 
     Runs two passes, and the second again with another bitrate if it missed. Raises `TooLarge` if the video is too long.
     """
-    info, video = source.info, require_video(source.info)
-    channels = info.audio.channels if info.audio else 0
-    size = (settings.width, settings.height)
-    shares = compute_budget(
-        target, source.seconds, size, video.fps, channels, settings.audio_bitrate, settings.codec.relative_bitrate
-    )
-    width, height = fit_even(video.width, video.height, max(16, round(max(size) * shares.scale)))
-    settings = replace(
-        settings,
-        codec=codec_for(await available_codec(job), width, height),
-        width=width,
-        height=height,
-        audio_bitrate=shares.audio_bitrate,
-        channels=shares.channels,
-    )
+    info = source.info
+    settings, shares = fit_bytes(source, settings, target)
+    settings = replace(settings, codec=codec_for(await available_codec(job), settings.width, settings.height))
     log, bitrate = job.scratch / "passes", shares.video_bitrate
     meter.start_run(_FIRST_PASS_ENDS_AT)
     first = replace(settings, rate=TwoPass(bitrate, 1, log))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roomcast.errors import TooLarge
+from roomcast.uploads.templates import Template
 
 from roomcast_workers.ffmpeg.codecs import ASSUMED_FPS
 
@@ -58,6 +59,11 @@ def compute_budget(
             details={"targetBytes": target_bytes, "seconds": round(seconds, 3)},
         )
     return SizeBudget(video, audio, min(channels, 1 if audio < _MIN_STEREO_BITRATE else 2), max(scale, min_scale))
+
+
+def exceeds_target(source_bytes: int, template: Template) -> bool:
+    """Return whether a video has to be compressed into the target size of its template."""
+    return template.target_bytes is not None and source_bytes > template.target_bytes
 
 
 def hits_target(size: int, target_bytes: int) -> bool:

@@ -5,6 +5,7 @@ It is made from the result in separate runs: a second output beside the video wo
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.codecs import ASSUMED_FPS
 from roomcast_workers.ffmpeg.filters import ToneMapper
 from roomcast_workers.ffmpeg.input_options import InputFile
-from roomcast_workers.ffmpeg.progress import ProgressBlock
+from roomcast_workers.ffmpeg.progress import FrameCounter, ProgressBlock
 from roomcast_workers.job import NON_FATAL, Job, ResultFile
 from roomcast_workers.media_info.jpeg import read_jpeg_size
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, require_video
+from roomcast_workers.sources.indexed_scan import scan_by_index
 from roomcast_workers.video.encoder import tone_mapper
 
 log = structlog.get_logger(__name__)
@@ -33,10 +35,10 @@ _MIN_INTERVAL_MS, _DEFAULT_INTERVAL_MS = 1000, 5000
 _MIN_TILES = 10
 _COLUMNS = 10
 _TILE_LONG_SIDE = 192
-_FEW_PIXELS, _MANY_PIXELS = 50e6, 500e6
-"""Of all frames: up to the first number, decoding them costs less than counting keyframes beforehand, and needs no
-progress; above the second, it costs more than a CPU second."""
-_MIN_KEYFRAMES = 5
+_FEW_PIXELS, _MANY_PIXELS = 50e6, 250e6
+"""Of frames: decoding up to the first number costs less than counting keyframes, and needs no progress; above the
+second, it costs more than half a CPU second."""
+_MIN_KEYFRAMES = 4
 
 
 class Layout(TypedDict):
@@ -108,20 +110,22 @@ async def make_storyboard(job: Job, video: Path, info: MediaInfo, demuxer: str) 
     try:
         source = job.input(video, demuxer)
         mapper = await tone_mapper(job, stream)
-        pixels = stream.width * stream.height * storyboard.duration / 1000 * (stream.fps or ASSUMED_FPS)
-        if pixels <= _FEW_PIXELS:
+        frame = stream.width * stream.height
+        pixels = frame * storyboard.duration / 1000 * (stream.fps or ASSUMED_FPS)
+        keyframes = await _count_keyframes(job, source, info, stream) if pixels > _FEW_PIXELS else 0
+        if pixels > _MANY_PIXELS and _MIN_KEYFRAMES <= keyframes < storyboard.count:
+            storyboard = plan_storyboard(duration, stream.width, stream.height, keyframes) or storyboard
+        keyframes_only = keyframes >= storyboard.count
+        if (frame * keyframes if keyframes_only else pixels) <= _FEW_PIXELS:
             command = commands.save_short_sprite(
                 source, sprite, stream, storyboard.width, storyboard.height, mapper, interval=storyboard.interval,
-                **storyboard.layout,
+                keyframes_only=keyframes_only, **storyboard.layout,
             )  # fmt: skip
             await job.run_ffmpeg(command)
             job.reporter.progress(Tick(1.0))
         else:
-            keyframes = await _count_keyframes(job, source, stream)
-            if pixels > _MANY_PIXELS and _MIN_KEYFRAMES <= keyframes < storyboard.count:
-                storyboard = plan_storyboard(duration, stream.width, stream.height, keyframes) or storyboard
             await _save_sprite_in_two_runs(
-                job, source, sprite, stream, storyboard, mapper, keyframes_only=keyframes >= storyboard.count
+                job, source, sprite, stream, storyboard, mapper, keyframes_only=keyframes_only
             )
         width, height = read_jpeg_size(sprite)
     except RoomcastError as error:
@@ -153,15 +157,14 @@ async def _save_sprite_in_two_runs(
         tiles.unlink(missing_ok=True)
 
 
-async def _count_keyframes(job: Job, source: InputFile, stream: VideoStream) -> int:
-    count = 0
-
-    def on_progress(block: ProgressBlock) -> None:
-        nonlocal count
-        count = block.frame or count
-
-    await job.run_ffmpeg(commands.count_keyframes(source, stream), on_progress)
-    return count
+async def _count_keyframes(job: Job, source: InputFile, info: MediaInfo, stream: VideoStream) -> int:
+    """Return the number of a video's keyframes: by the index where it shows them, otherwise from all packets."""
+    indexed = await asyncio.to_thread(scan_by_index, source.path, source.demuxer, info)
+    if indexed is not None:
+        return len(indexed.stream(stream.index).intervals.times)
+    counter = FrameCounter()
+    await job.run_ffmpeg(commands.count_keyframes(source, stream), counter)
+    return counter.frames
 
 
 def _progress_reporter(job: Job, storyboard: Storyboard) -> Callable[[ProgressBlock], None]:

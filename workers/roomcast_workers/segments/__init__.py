@@ -1,0 +1,1 @@
+"""Films that are compressed in segments, each by itself."""
