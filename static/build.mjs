@@ -32,6 +32,7 @@ const STYLES = [
   "intake/notices.css",
   "intake/upload-drop.css",
   "results/result-view.css",
+  "results/film-player.css",
 ];
 const TAGS = { "upload-progress-list": "UploadProgressList", "upload-progress": "UploadProgress", "upload-drop": "UploadDrop" };
 const LANGUAGES = ["ar", "de", "en", "es", "fr", "ja"];

@@ -296,6 +296,10 @@ class DiskFull(RoomcastError):
     code = Code.DISK_FULL
 
 
+class LedgerDiskFull(DiskFull):
+    """The disk of a database is full. The code that raises it reports that to the database's `Availability`."""
+
+
 class HookFailed(RoomcastError):
     """A function of the application, or the URL that replaces it, raised an error or did not answer as it must."""
 

@@ -6,6 +6,7 @@ export type Roomcast = import("../client/connection.js").Roomcast;
 export type Upload = import("../client/upload.js").Upload;
 export type RoomcastError = import("../protocol/errors.js").RoomcastError;
 export type Message = import("../protocol/messages.js").Message;
+export type Playable = import("../protocol/messages.js").Playable;
 export type Status = import("../protocol/messages.js").Status;
 export type UploadSnapshot = {
     /**
@@ -26,6 +27,10 @@ export type UploadSnapshot = {
      * That of `state`: 0–100, overall.
      */
     progress: number;
+    /**
+     * That of `state`: what can be played before the end.
+     */
+    playable: Playable | null;
     /**
      * An error of this client; errors of the processing are in `state.error`.
      */
@@ -53,6 +58,7 @@ export type UploadsSnapshot = {
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("../protocol/messages.js").Message} Message */
+/** @typedef {import("../protocol/messages.js").Playable} Playable */
 /** @typedef {import("../protocol/messages.js").Status} Status */
 /**
  * @typedef {object} UploadSnapshot
@@ -62,6 +68,7 @@ export type UploadsSnapshot = {
  * @property {Message | null} state          The latest message.
  * @property {Status | null} status          That of `state`.
  * @property {number} progress               That of `state`: 0–100, overall.
+ * @property {Playable | null} playable      That of `state`: what can be played before the end.
  * @property {RoomcastError | null} error    An error of this client; errors of the processing are in `state.error`.
  * @property {"no" | "waiting" | "now" | "interrupted" | "paused"} sending
  * @property {Transfer | null} transfer      How far the bytes of the file are, while they are sent or received.

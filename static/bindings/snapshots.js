@@ -7,6 +7,7 @@
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("../protocol/messages.js").Message} Message */
+/** @typedef {import("../protocol/messages.js").Playable} Playable */
 /** @typedef {import("../protocol/messages.js").Status} Status */
 
 /**
@@ -17,6 +18,7 @@
  * @property {Message | null} state          The latest message.
  * @property {Status | null} status          That of `state`.
  * @property {number} progress               That of `state`: 0–100, overall.
+ * @property {Playable | null} playable      That of `state`: what can be played before the end.
  * @property {RoomcastError | null} error    An error of this client; errors of the processing are in `state.error`.
  * @property {"no" | "waiting" | "now" | "interrupted" | "paused"} sending
  * @property {Transfer | null} transfer      How far the bytes of the file are, while they are sent or received.
@@ -37,6 +39,7 @@ export const NO_UPLOAD = Object.freeze({
   state: null,
   status: null,
   progress: 0,
+  playable: null,
   error: null,
   sending: "no",
   transfer: null,
@@ -71,7 +74,8 @@ export function snapshotOf(upload) {
   const { id, file, state, error, sending, transfer, needsFile, pausable } = upload;
   const progress = state?.progress ?? 0;
   const status = state?.status ?? null;
-  const snapshot = { upload, id, file, state, status, progress, error, sending, transfer, needsFile, pausable };
+  const playable = state?.playable ?? null;
+  const snapshot = { upload, id, file, state, status, progress, playable, error, sending, transfer, needsFile, pausable };
   return unlessEqual(uploadSnapshots, upload, Object.freeze(snapshot));
 }
 

@@ -31,7 +31,7 @@ export type UploadHost = {
  * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
  *
  * Events: `message` with each message that was applied as `detail`, `event` with each `{name, payload, at}` of the
- * server's application as `detail`, and `change` after every change of a property.
+ * server's application as `detail`, `playable` with what can be played before the end, and `change` after every change.
  */
 export declare class Upload extends EventTarget {
     #private;

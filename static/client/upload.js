@@ -33,7 +33,7 @@ const DELETED = new Set(["NOT_FOUND", "DELETED"]);
  * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
  *
  * Events: `message` with each message that was applied as `detail`, `event` with each `{name, payload, at}` of the
- * server's application as `detail`, and `change` after every change of a property.
+ * server's application as `detail`, `playable` with what can be played before the end, and `change` after every change.
  */
 export class Upload extends EventTarget {
   /** The id; null until the server has assigned one. @type {string | null} */
@@ -418,6 +418,7 @@ export class Upload extends EventTarget {
     if (isReceiving(message, this.state)) this.needsFile = false;
     const state = withAbsoluteUrls(message, this.#host.absoluteUrl);
     if (state.stage === "receiving") this.#fileSender.meter.received(state.bytesReceived ?? 0);
+    const becomesPlayable = Boolean(state.playable) && !this.state?.playable;
     this.state = state;
     this.#transfer = null;
     if (state.stage !== "receiving") this.#allReceived();
@@ -425,6 +426,7 @@ export class Upload extends EventTarget {
     this.#settle(state);
     this.dispatchEvent(new CustomEvent("message", { detail: state }));
     this.#dispatchApplicationEvent(state);
+    if (becomesPlayable) this.dispatchEvent(new CustomEvent("playable", { detail: state.playable }));
     this.#changed();
     return true;
   }

@@ -62,7 +62,7 @@ const sheets = new Map();
 /** Add style sheets to a shadow tree, in this order. @param {ShadowRoot} root @param {string[]} paths   Below `static/`. */
 export async function addStyleSheets(root, ...paths) {
   const loaded = await Promise.all(paths.map(sheetAt));
-  root.adoptedStyleSheets.push(...loaded);
+  root.adoptedStyleSheets.push(...loaded.filter((sheet) => !root.adoptedStyleSheets.includes(sheet)));
 }
 
 /** Load the class that shows results, and add its style sheet. @param {ShadowRoot} root */
@@ -70,6 +70,13 @@ export async function loadResultView(root) {
   const style = addStyleSheets(root, "results/result-view.css");
   const [{ ResultView }] = await Promise.all([import("../results/result-view.js"), style]);
   return ResultView;
+}
+
+/** Load the class that plays growing films, and add its style sheets. @param {ShadowRoot} root */
+export async function loadFilmPlayer(root) {
+  const style = addStyleSheets(root, "results/result-view.css", "results/film-player.css");
+  const [{ FilmPlayer }] = await Promise.all([import("../results/film-player.js"), style]);
+  return FilmPlayer;
 }
 
 /** @param {string} path */

@@ -2,6 +2,7 @@
 
 import { filledShare, segmentsOf } from "../rows/bar-segments.js";
 import { CARD_MARKUP, ICONS, iconMarkup } from "../rows/card-markup.js";
+import { showFacts } from "../rows/facts-line.js";
 import { dividedName } from "../rows/shortened-name.js";
 import { byClass, copyText, instantiate, setHidden, setText } from "../shared/dom.js";
 import { topLevelTypeOf } from "../shared/media-type.js";
@@ -12,6 +13,7 @@ import { actionsOf, isSettled, outcomeOf, viewOf } from "./upload-view-model.js"
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../protocol/messages.js").Output} Output */
+/** @typedef {import("../results/film-player.js").FilmPlayer} FilmPlayer */
 /** @typedef {import("../results/result-view.js").ResultView} ResultView */
 /** @typedef {import("../rows/bar-segments.js").Segments} Segments */
 /** @typedef {import("./upload-view-model.js").Action} Action */
@@ -52,6 +54,8 @@ export class UploadCard extends EventTarget {
   /** Whether there can be a result in the row. */ #showsResults = false;
   /** Whether the result is open by itself. */ #opensResult = true;
   /** The user's choice, once there is one. @type {boolean | null} */ #resultChosen = null;
+  /** The player of the film, while it is open. @type {FilmPlayer | null} */ #film = null;
+  #filmChosen = false;
   #scheduled = false;
   #dismissible;
   #deletable;
@@ -89,6 +93,7 @@ export class UploadCard extends EventTarget {
   set locale(locale) {
     this.#locale = locale;
     if (this.#result) this.#result.locale = locale;
+    if (this.#film) this.#film.locale = locale;
     this.render();
   }
 
@@ -156,6 +161,29 @@ export class UploadCard extends EventTarget {
     this.render();
   }
 
+  /** Whether the player of the film has to be loaded. */
+  get needsFilm() {
+    return this.#filmChosen && this.#film === null;
+  }
+
+  /** Show the player of the film in the row, and play. @param {FilmPlayer} film */
+  showFilm(film) {
+    this.#film = film;
+    film.addEventListener("close", () => this.#closeFilm());
+    byClass(this.element, "reference").before(film.element);
+    this.render();
+    film.start();
+  }
+
+  #closeFilm() {
+    const focused = this.#film?.element.matches(":focus-within");
+    this.#film?.stop();
+    this.#film = null;
+    this.#filmChosen = false;
+    this.render();
+    if (focused) this.focus();
+  }
+
   /** Whether the work is about to be cancelled; until then it goes on. @param {boolean} scheduled */
   set scheduled(scheduled) {
     this.#scheduled = scheduled;
@@ -165,6 +193,7 @@ export class UploadCard extends EventTarget {
   /** Remove the row. */
   stop() {
     clearTimeout(this.#copiedTimer);
+    this.#film?.stop();
     this.upload?.removeEventListener("change", this.#render);
     this.element.remove();
   }
@@ -193,7 +222,8 @@ export class UploadCard extends EventTarget {
     this.element.dataset.tone = tone;
     this.element.dataset.activity = activity;
     setText(byClass(this.element, "stage"), this.#scheduled ? this.#locale.cancelling : title);
-    this.#renderFacts(facts);
+    showFacts(byClass(this.element, "facts-line"), facts);
+    setHidden(byClass(this.element, "progress-facts"), facts.length === 0);
     setText(byClass(this.element, "attempt"), attempt);
     if (!this.upload?.needsFile) this.#wrongFile = ""; // the right one may have come another way
     const complaint = this.#actionError || this.#wrongFile;
@@ -204,6 +234,7 @@ export class UploadCard extends EventTarget {
     this.#renderActions();
     this.#renderId();
     this.#renderPreview();
+    this.#film?.show(this.upload?.state ?? null, this.filename);
     this.#renderResult();
     if (statusChanged) this.dispatchEvent(new Event("announce"));
     this.dispatchEvent(new Event("change"));
@@ -219,22 +250,6 @@ export class UploadCard extends EventTarget {
     name.setAttribute("aria-label", this.filename); // one text, where the two halves would be read as two
     const type = this.upload?.file?.type ?? "";
     this.element.dataset.media = topLevelTypeOf({ name: this.filename, type }) ?? "video";
-  }
-
-  /** Show each fact in an element of its own, which does not wrap. @param {string[]} facts */
-  #renderFacts(facts) {
-    const line = byClass(this.element, "facts-line");
-    while (line.childElementCount > facts.length) {
-      line.lastChild?.remove(); // the space
-      line.lastElementChild?.remove();
-    }
-    while (line.childElementCount < facts.length) {
-      const fact = document.createElement("span");
-      fact.className = "fact";
-      line.append(fact, " ");
-    }
-    facts.forEach((fact, index) => setText(line.children[index], fact));
-    setHidden(byClass(this.element, "progress-facts"), facts.length === 0);
   }
 
   #renderBar() {
@@ -277,7 +292,7 @@ export class UploadCard extends EventTarget {
   /** Whether the result is open. */
   get #isOpen() {
     const possible = this.#showsResults && this.upload?.state?.status === "completed" && Boolean(this.upload.state.element);
-    return possible && (this.#resultChosen ?? this.#opensResult);
+    return possible && !this.#filmChosen && (this.#resultChosen ?? this.#opensResult);
   }
 
   #renderResult() {
@@ -312,13 +327,14 @@ export class UploadCard extends EventTarget {
     const output = this.#downloadableOutput();
     if (output) actions.add("download");
     if (output && this.#showsResults) actions.add("show");
+    if (this.#showsResults && this.upload?.state?.playable && !this.#film && !this.settled) actions.add("watch");
     for (const button of this.#buttons()) {
       const action = /** @type {keyof typeof ICONS} */ (button.dataset.action);
       setHidden(button, !actions.has(action));
       const text = this.#textOf(action);
       setText(/** @type {HTMLElement} */ (button.lastElementChild), text);
       button.title = text;
-      if (button instanceof HTMLButtonElement) button.setAttribute("aria-disabled", String(this.#busy === action));
+      if (button instanceof HTMLButtonElement) button.setAttribute("aria-disabled", String(this.#busy === action || (action === "watch" && this.#filmChosen)));
       if (action === "show") button.setAttribute("aria-expanded", String(this.#isOpen));
       if (action === "download" && output) this.#renderDownload(/** @type {HTMLAnchorElement} */ (button), output);
     }
@@ -347,7 +363,7 @@ export class UploadCard extends EventTarget {
     if (action === "cancel" && this.#busy === action) return cancelling;
     if (action === "delete" && this.#busy === action) return deleting;
     if (action === "show") return this.#isOpen ? hideResult : showResult;
-    return this.#locale[/** @type {Action | "download"} */ (action)];
+    return this.#locale[/** @type {Action | "download" | "watch"} */ (action)];
   }
 
   /** Show the upload's ID, which identifies it in logs and on the admin page. */
@@ -440,6 +456,7 @@ export class UploadCard extends EventTarget {
       const button = /** @type {Element} */ (target).closest("button");
       const action = button?.dataset.action;
       if (action === "show") this.#toggleResult();
+      else if (action === "watch") this.#watch();
       else if (action) void this.#perform(/** @type {Action} */ (action));
       else if (button?.classList.contains("copy")) void this.#copyId();
     });
@@ -459,6 +476,12 @@ export class UploadCard extends EventTarget {
 
   #toggleResult() {
     this.#resultChosen = !this.#isOpen;
+    if (this.#film) this.#closeFilm();
+    else this.render();
+  }
+
+  #watch() {
+    this.#filmChosen = true;
     this.render();
   }
 

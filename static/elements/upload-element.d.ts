@@ -8,12 +8,22 @@ export type ResultRow = {
     showsResults: boolean;
     needsResult: boolean;
     showResult: (result: any) => void;
+    needsFilm: boolean;
+    showFilm: (film: any) => void;
 };
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../shared/dom.js").Markup} Markup */
 /** @typedef {import("./connected-element.js").SharedConnections} SharedConnections */
-/** @typedef {{upload: Upload | null, showsResults: boolean, needsResult: boolean, showResult: (result: any) => void}} ResultRow */
+/**
+ * @typedef {object} ResultRow
+ * @property {Upload | null} upload
+ * @property {boolean} showsResults
+ * @property {boolean} needsResult
+ * @property {(result: any) => void} showResult
+ * @property {boolean} needsFilm
+ * @property {(film: any) => void} showFilm
+ */
 /** The base class of the elements that show uploads: the results, the announcements, and whether the state is stale. */
 export declare class UploadElement extends ConnectedElement {
     #private;
@@ -40,6 +50,7 @@ export declare class UploadElement extends ConnectedElement {
     protected summary(): string;
     /** Whether the connection has been lost for a while. @protected @param {Roomcast | null} connection */
     protected isStale(connection: Roomcast | null): boolean;
-    /** Show the result in a row, once it is open, if `results` is set. @protected @param {ResultRow} row */
+    /** Show the result in a row, once it is open, or the player of its film, if `results` is set.
+     * @protected @param {ResultRow} row */
     protected showResult(row: ResultRow): Promise<void>;
 }

@@ -1,18 +1,28 @@
 import { ROW_STYLES } from "../rows/styles.js";
 import { ConnectedElement } from "./connected-element.js";
 import { liveRegion } from "./live-region.js";
-import { loadResultView } from "./markup.js";
+import { loadFilmPlayer, loadResultView } from "./markup.js";
 import { Staleness } from "./staleness.js";
 
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../shared/dom.js").Markup} Markup */
 /** @typedef {import("./connected-element.js").SharedConnections} SharedConnections */
-/** @typedef {{upload: Upload | null, showsResults: boolean, needsResult: boolean, showResult: (result: any) => void}} ResultRow */
+/**
+ * @typedef {object} ResultRow
+ * @property {Upload | null} upload
+ * @property {boolean} showsResults
+ * @property {boolean} needsResult
+ * @property {(result: any) => void} showResult
+ * @property {boolean} needsFilm
+ * @property {(film: any) => void} showFilm
+ */
 
 /** The base class of the elements that show uploads: the results, the announcements, and whether the state is stale. */
 export class UploadElement extends ConnectedElement {
   /** @type {ReturnType<typeof loadResultView> | null} */ #resultView = null;
+  /** @type {ReturnType<typeof loadFilmPlayer> | null} */ #filmPlayer = null;
+  /** The uploads that have become playable while they were shown. @type {WeakSet<Upload>} */ #playable = new WeakSet();
   #staleness = new Staleness(() => this.render());
   /** Queues an announcement to screen readers. @protected */ announce;
 
@@ -58,10 +68,20 @@ export class UploadElement extends ConnectedElement {
     return this.#staleness.stale;
   }
 
-  /** Show the result in a row, once it is open, if `results` is set. @protected @param {ResultRow} row */
+  /** Show the result in a row, once it is open, or the player of its film, if `results` is set.
+   * @protected @param {ResultRow} row */
   async showResult(row) {
     const { upload } = row;
     row.showsResults = this.results;
+    if (upload?.state?.playable && !this.#playable.has(upload)) {
+      this.#playable.add(upload);
+      this.emit("upload-playable", upload);
+    }
+    if (upload && row.needsFilm) {
+      this.#filmPlayer ??= loadFilmPlayer(this.root);
+      const FilmPlayer = await this.#filmPlayer;
+      if (row.needsFilm) row.showFilm(new FilmPlayer(upload, this.locale, (text) => this.announce(row, text)));
+    }
     if (!upload || !row.needsResult) return;
     this.#resultView ??= loadResultView(this.root);
     const ResultView = await this.#resultView;

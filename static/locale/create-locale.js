@@ -30,6 +30,9 @@ const ROW_COUNTS = /** @type {const} */ ([
 ]);
 const FORMATS = new Map([["image/webp", "WebP"], ["video/webm", "WebM"], ["audio/mp4", "M4A"]]);
 
+/** How many damaged times of a source are listed. */
+const MAX_SPANS = 8;
+
 /** Return the locale of a language. @param {Texts & Partial<Locale>} texts @returns {Locale} */
 export function createLocale(texts) {
   /** @type {Locale} */ const locale = { ...composedTexts(() => locale), ...texts };
@@ -163,17 +166,26 @@ function composedTexts(current) {
 
     /** How much of an incomplete source file could be read. @param {Element} element */
     partialNote({ partial }) {
-      const { incomplete, format } = current();
+      const { comma, incomplete, undecodable, format } = current();
       if (!partial) return "";
-      const length = (/** @type {number} */ seconds) =>
-        seconds < 60 ? format.time(seconds, "second", 1) : format.clock(seconds);
-      return incomplete(length(partial.seconds), length(partial.declaredSeconds));
+      const { seconds, declaredSeconds, missing = [] } = partial;
+      const lost = missing.reduce((sum, [from, to]) => sum + to - from, 0);
+      const isCut = missing.length === 0 || declaredSeconds - seconds - lost > 1;
+      const named = missing.filter(([from, to]) => !isCut || to - from >= 1); // where a file is cut, its last frame is broken
+      const length = (/** @type {number} */ time) => (time < 60 ? format.time(time, "second", 1) : format.clock(time));
+      const clock = (/** @type {[number, number]} */ [from, to]) => `${format.clock(Math.floor(from))}–${format.clock(Math.ceil(to))}`;
+      const spans = named.slice(0, MAX_SPANS).map((span) => format.leftToRight(clock(span)));
+      if (named.length > MAX_SPANS) spans.push("…");
+      const notes = isCut ? [incomplete(length(seconds), length(declaredSeconds))] : [];
+      return [...notes, ...(spans.length ? [undecodable(spans.join(comma))] : [])].join(" ");
     },
 
     /** A remark about the quality of the result. @param {Element} element */
     resultNote({ copied, quality }) {
       if (copied) return current().storedUnchanged;
-      return quality ? current().measuredQuality(quality.metric.toUpperCase(), current().format.number(quality.score, 1)) : "";
+      if (!quality?.metric || typeof quality.score !== "number") return "";
+      const { measuredQuality, format } = current();
+      return measuredQuality(quality.metric.toUpperCase(), format.number(quality.score, 1));
     },
 
     /** What an output is. @param {Output} output @returns {string} */

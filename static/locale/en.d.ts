@@ -156,6 +156,8 @@ export declare const EN_TEXTS: {
     /** @param {string} percent */
     larger: (percent: string) => string;
     sameSize: string;
+    /** What of a damaged source file could not be decoded. @param {string} times   Such as 0:40–0:48. */
+    undecodable: (times: string) => string;
     /** How much of an incomplete source file could be read. @param {string} length @param {string} declaredLength */
     incomplete: (length: string, declaredLength: string) => string;
     /** @param {string} moment */
@@ -169,6 +171,21 @@ export declare const EN_TEXTS: {
     poster: (filename: string) => string;
     /** The label of the player or of the result image. @param {string} filename */
     compressed: (filename: string) => string;
+    watch: string;
+    closePlayer: string;
+    quality: string;
+    automatic: string;
+    /** The automatic choice, and what it has chosen. @param {string} quality   Such as 720p. */
+    automaticQuality: (quality: string) => string;
+    /** Below the player of a film that is still being compressed. */
+    filmGrows: string;
+    filmWaits: string;
+    filmComplete: string;
+    filmUnplayable: string;
+    filmCancelled: string;
+    filmFailed: string;
+    /** The announcement of a further quality to screen readers. @param {string} quality */
+    qualityReady: (quality: string) => string;
     /** @param {string} filename */
     scenes: (filename: string) => string;
     /** The announcement of an upload's state to screen readers. @param {string} filename @param {string} text */

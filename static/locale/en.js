@@ -262,6 +262,9 @@ export const EN_TEXTS = {
 
   sameSize: "About the same size",
 
+  /** What of a damaged source file could not be decoded. @param {string} times   Such as 0:40–0:48. */
+  undecodable: (times) => `The file is damaged. These times could not be read: ${times}.`,
+
   /** How much of an incomplete source file could be read. @param {string} length @param {string} declaredLength */
   incomplete: (length, declaredLength) => `The file is incomplete. Only ${length} of ${declaredLength} could be read.`,
 
@@ -281,6 +284,25 @@ export const EN_TEXTS = {
 
   /** The label of the player or of the result image. @param {string} filename */
   compressed: (filename) => `${isolate(filename)}, compressed`,
+
+  watch: "Play",
+  closePlayer: "Close the player",
+  quality: "Quality",
+  automatic: "Automatic",
+
+  /** The automatic choice, and what it has chosen. @param {string} quality   Such as 720p. */
+  automaticQuality: (quality) => `Automatic (${quality})`,
+
+  /** Below the player of a film that is still being compressed. */
+  filmGrows: "You can watch what is compressed so far.",
+  filmWaits: "Waiting for the next seconds of the film.",
+  filmComplete: "The film is complete.",
+  filmUnplayable: "The film cannot be played at the moment. Close the player and try it again, or wait until the film is complete.",
+  filmCancelled: "The upload was cancelled, so the film ends here.",
+  filmFailed: "The compression has failed, so the film ends here.",
+
+  /** The announcement of a further quality to screen readers. @param {string} quality */
+  qualityReady: (quality) => `${quality} can be chosen now.`,
 
   /** @param {string} filename */
   scenes: (filename) => `Scenes of ${isolate(filename)}`,

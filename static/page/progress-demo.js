@@ -61,9 +61,10 @@ roomcast.addEventListener("statechange", () => {
 history.addEventListener("change", showHistory);
 language.addEventListener("change", showTexts);
 list.addEventListener("upload-dismissed", hide);
-list.addEventListener("upload-deleted", () => {
+// Here or in another tab; the list removes the row in a microtask of its own, which is queued before.
+roomcast.addEventListener("uploadremoved", () => queueMicrotask(() => {
   if (document.activeElement === list) moveFocusFromHiddenList();
-});
+}));
 showHidden.addEventListener("click", () => {
   history.showHidden();
   picker.focus();

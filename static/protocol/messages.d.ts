@@ -38,11 +38,19 @@
  * @property {string} [urlsExpireAt]   When the URLs of the outputs expire, in ISO 8601; absent if they do not.
  * @property {Original} [original]
  * @property {{bytes: number, percent: number}} [saved]
- * @property {{seconds: number, declaredSeconds: number}} [partial]   Present when the source file is incomplete: how
- *   much of it could be read.
+ * @property {{seconds: number, declaredSeconds: number, missing?: [number, number][]}} [partial]   Present when the source
+ *   file is incomplete: how much of it could be read. `missing` has what could not be decoded: from and to, in seconds.
  * @property {boolean} [copied]   True when the source was already small enough and was stored unchanged.
- * @property {{metric: "vmaf" | "ssim", target: number, score: number, crf: number}} [quality]   Measured on samples.
+ * @property {Quality} [quality]   With a target quality.
  * @property {{blurhash: string}} [placeholder]
+ *
+ * @typedef {object} Quality   The quality that was reached. Of a film in segments, that of the worst one.
+ * @property {"vmaf" | "ssim" | null} metric   Null if it could not be measured; then there is no score.
+ * @property {number} crf
+ * @property {number} [target]
+ * @property {number | null} [score]   Measured on samples; null if the result is one that was not measured.
+ * @property {boolean} [reached]
+ * @property {{start: number, seconds: number, score: number, crf: number}} [worst]   The segment with the lowest score.
  *
  * @typedef {object} Forecast   An estimate of the compression's outcome.
  * @property {number} bytes     Expected size of the result.
@@ -51,6 +59,15 @@
  * @property {number} [bytesHigh]
  * @property {number} [secondsLow]    The duration, likewise.
  * @property {number} [secondsHigh]
+ *
+ * @typedef {object} Playable   What can be played of a long film while the rest of it is compressed.
+ * @property {string} url      A playlist (HLS) that grows, from the beginning of the film on. Signed; a later message has
+ *   a newer one.
+ * @property {string} mime
+ * @property {string} key
+ * @property {{name: string, width: number, height: number}[]} qualities   The sizes that can be played so far, the
+ *   largest first. `name` is the short side in pixels.
+ * @property {number} [duration]   That of the complete film, in seconds.
  *
  * @typedef {object} ApplicationEvent   What the server's application has sent to the room of an upload.
  * @property {string} name
@@ -79,6 +96,7 @@
  * @property {number | null} queuePosition
  * @property {boolean} [paused]       True while it is queued and an administrator has paused its template.
  * @property {Output} [poster]        A preview that is available before the result.
+ * @property {Playable} [playable]    Absent from films of less than 20 seconds, and at the end.
  * @property {Forecast} [forecast]
  * @property {Element} [element]
  * @property {ApplicationEvent} [event]   The event that this message brings; nothing else has changed.
@@ -153,28 +171,46 @@ export type Element = {
         percent: number;
     };
     /**
-     * Present when the source file is incomplete: how
-     * much of it could be read.
+     * Present when the source
+     * file is incomplete: how much of it could be read. `missing` has what could not be decoded: from and to, in seconds.
      */
     partial?: {
         seconds: number;
         declaredSeconds: number;
+        missing?: [number, number][];
     };
     /**
      * True when the source was already small enough and was stored unchanged.
      */
     copied?: boolean;
     /**
-     * Measured on samples.
+     * With a target quality.
      */
-    quality?: {
-        metric: "vmaf" | "ssim";
-        target: number;
-        score: number;
-        crf: number;
-    };
+    quality?: Quality;
     placeholder?: {
         blurhash: string;
+    };
+};
+export type Quality = {
+    /**
+     * Null if it could not be measured; then there is no score.
+     */
+    metric: "vmaf" | "ssim" | null;
+    crf: number;
+    target?: number;
+    /**
+     * Measured on samples; null if the result is one that was not measured.
+     */
+    score?: number | null;
+    reached?: boolean;
+    /**
+     * The segment with the lowest score.
+     */
+    worst?: {
+        start: number;
+        seconds: number;
+        score: number;
+        crf: number;
     };
 };
 export type Forecast = {
@@ -196,6 +232,28 @@ export type Forecast = {
      */
     secondsLow?: number;
     secondsHigh?: number;
+};
+export type Playable = {
+    /**
+     * A playlist (HLS) that grows, from the beginning of the film on. Signed; a later message has
+     * a newer one.
+     */
+    url: string;
+    mime: string;
+    key: string;
+    /**
+     * The sizes that can be played so far, the
+     * largest first. `name` is the short side in pixels.
+     */
+    qualities: {
+        name: string;
+        width: number;
+        height: number;
+    }[];
+    /**
+     * That of the complete film, in seconds.
+     */
+    duration?: number;
 };
 export type ApplicationEvent = {
     name: string;
@@ -250,6 +308,10 @@ export type Message = {
      * A preview that is available before the result.
      */
     poster?: Output;
+    /**
+     * Absent from films of less than 20 seconds, and at the end.
+     */
+    playable?: Playable;
     forecast?: Forecast;
     element?: Element;
     /**

@@ -1,6 +1,7 @@
 /** Plays HLS in a `<video>`: natively if the browser can, else with hls.js. */
 
 import { loadHls } from "../shared/lazy-import.js";
+import { skipGaps } from "./gaps.js";
 
 const MIME = "application/vnd.apple.mpegurl";
 
@@ -25,10 +26,14 @@ export async function attachHls(video, url, onFailure) {
   player.on(Hls.Events.ERROR, (/** @type {string} */ _, /** @type {{fatal: boolean}} */ { fatal }) => {
     if (fatal) onFailure();
   });
+  const stopSkipping = skipGaps(Hls, player, video);
   player.loadSource(url);
   player.attachMedia(video);
   for (const event of ["play", "seekrequest"]) {
     video.addEventListener(event, () => player.startLoad(-1), { once: true });
   }
-  return () => player.destroy();
+  return () => {
+    stopSkipping();
+    player.destroy();
+  };
 }

@@ -13,6 +13,7 @@ export const CARD_MARKUP = new Markup(`
     <path class="glyph-cancelled" d="M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM6.5 17.5l11-11"/>
   </svg>
   <img class="preview" hidden>
+  <button class="button icon watch" part="button" type="button" data-action="watch"></button>
   <h3 class="name" part="name"
     ><span class="name-text" dir="auto"><span class="name-start"></span><span class="name-end"></span></span></h3>
   <p class="percent" aria-hidden="true"
@@ -46,15 +47,15 @@ export const CARD_MARKUP = new Markup(`
       <p class="problem" part="problem" dir="auto"></p>
     </div>
     <div class="actions">
-      <button class="button" part="button" type="button" data-action="pause"></button>
-      <button class="button" part="button" type="button" data-action="resume"></button>
-      <button class="button" part="button" type="button" data-action="cancel"></button>
-      <button class="button" part="button" type="button" data-action="retry"></button>
-      <button class="button primary" part="button" type="button" data-action="choose"></button>
+      <button class="button" part="button action" type="button" data-action="pause"></button>
+      <button class="button" part="button action" type="button" data-action="resume"></button>
+      <button class="button" part="button action" type="button" data-action="cancel"></button>
+      <button class="button" part="button action" type="button" data-action="retry"></button>
+      <button class="button primary" part="button action" type="button" data-action="choose"></button>
       <a class="button" part="button" data-action="download" hidden></a>
       <button class="button quiet" part="button" type="button" data-action="show"></button>
-      <button class="button quiet icon" part="button" type="button" data-action="dismiss"></button>
-      <button class="button quiet icon" part="button" type="button" data-action="delete"></button>
+      <button class="button quiet icon" part="button action" type="button" data-action="dismiss"></button>
+      <button class="button quiet icon" part="button action" type="button" data-action="delete"></button>
     </div>
   </div>
   <p class="reference" hidden>
@@ -73,6 +74,7 @@ export const ICONS = {
   choose: "M4 18V6h6l2 2.5h8V18z",
   download: "M12 4v11m-5-5 5 5 5-5M5 20h14",
   show: "m6 9.5 6 6 6-6",
+  watch: "M8 5.5v13l10-6.5z",
   delete: "M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7M10.5 10.5v5.5M13.5 10.5v5.5",
   dismiss: "M6.5 6.5l11 11M17.5 6.5l-11 11",
   copy: "M9 9h10v11H9zM15 5.5V4H5v11h1.5",

@@ -78,9 +78,6 @@ export class FileSender {
       if (target) return await sendDirect(this.#file, target, this.#host.request, signal);
       return await this.#sendPersistently(signal);
     } finally {
-      clearTimeout(this.#renderTimer);
-      clearTimeout(this.#stallTimer);
-      this.#renderTimer = undefined;
       this.meter.restart();
     }
   }
@@ -123,6 +120,9 @@ export class FileSender {
         if (!(await isReadable(this.#file))) throw new RoomcastError("FILE_UNREADABLE", UNREADABLE);
       } finally {
         this.#try = null;
+        clearTimeout(this.#renderTimer); // a report of bytes would hide that sending is interrupted
+        clearTimeout(this.#stallTimer);
+        this.#renderTimer = undefined;
       }
       if (current.signal.reason !== RETRY_NOW) await this.#waitToRetry(signal);
       signal.throwIfAborted();

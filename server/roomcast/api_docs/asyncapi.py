@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 from roomcast.api_docs.examples import example
 from roomcast.api_docs.schemas import Schemas
 from roomcast.errors import Code
+from roomcast.fanout.relay import PLAYABLE
 from roomcast.http.operations import JSON
 from roomcast.rooms.handlers import CALLS, SocketCall
 from roomcast.rooms.schema import ConnectAuth, ErrorAck, IdArgument
 from roomcast.rooms.upload_rooms import DELETED, PROGRESS
 from roomcast.uploads.lifecycle import TABLE, Stage, Status
-from roomcast.uploads.messages import ApplicationEventJson, Element, Message, UploadError
+from roomcast.uploads.messages import ApplicationEventJson, Element, Message, Playable, UploadError
 
 _CHANNEL = "#/channels/socket"
 _ABOUT = (
@@ -28,6 +29,7 @@ _ABOUT_EVENTS = {
     Status.UPLOADING: "Sent once the results are being stored.",
     Status.COMPLETED: "Sent once the results are stored. `element` has their URLs.",
     Status.ERROR: "Sent once the upload has failed or was cancelled. `error` says why.",
+    PLAYABLE: "Sent once the beginning of a long film can be played, while the rest is compressed. See `playable`.",
     DELETED: "Sent once the upload is deleted, with its results.",
 }
 _ABOUT_APPLICATION_EVENTS = (
@@ -97,6 +99,8 @@ def _event_payload(name: str, schemas: Schemas) -> dict[str, Any]:
         return dict(message)
     if name == APPLICATION_EVENT:
         return {"allOf": [message, _with_fields({"event": schemas.of(ApplicationEventJson)})]}
+    if name == PLAYABLE:
+        return {"allOf": [message, _with_fields({"playable": schemas.of(Playable)})]}
     stage = Stage.DELETED if name == DELETED else next(stage for stage, row in TABLE.items() if row.status == name)
     row = TABLE[stage]
     fields: dict[str, Any] = {

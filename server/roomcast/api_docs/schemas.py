@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -32,9 +34,8 @@ class Schemas:
         return {"$ref": COMPONENTS + shape.__name__}
 
     def _schema(self, shape: Any, mode: JsonSchemaMode) -> JsonSchemaValue:
-        schema = TypeAdapter(shape).json_schema(
-            ref_template=COMPONENTS + "{model}", schema_generator=_SchemaGenerator, mode=mode
-        )
+        # A copy: both documents describe the same types.
+        schema = deepcopy(_generated(shape, mode))
         for name, component in schema.pop("$defs", {}).items():
             self._add(name, component)
         return schema
@@ -42,6 +43,14 @@ class Schemas:
     def _add(self, name: str, component: JsonSchemaValue) -> None:
         if self.components.setdefault(name, component) != component:
             raise ValueError(f"Two different types are called {name}.")
+
+
+@cache
+def _generated(shape: Any, mode: JsonSchemaMode) -> JsonSchemaValue:
+    """Return the schema of a type. Pydantic parses the source code of each for the descriptions of its fields."""
+    return TypeAdapter(shape).json_schema(
+        ref_template=COMPONENTS + "{model}", schema_generator=_SchemaGenerator, mode=mode
+    )
 
 
 class _SchemaGenerator(GenerateJsonSchema):

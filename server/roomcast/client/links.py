@@ -12,10 +12,12 @@ Resolve = Callable[[str], str]
 
 
 def with_absolute_urls(message: Message, resolve: Resolve) -> Message:
-    """Return the message with the URLs of its poster, its element and its outputs made absolute."""
+    """Return the message with the URLs of its poster, its playlist, its element and its outputs made absolute."""
     resolved = message.copy()
     if poster := message.get("poster"):
         resolved["poster"] = _resolved(poster, resolve)
+    if playable := message.get("playable"):
+        resolved["playable"] = {**playable, "url": resolve(playable["url"])}
     if element := message.get("element"):
         url = element["url"]
         outputs = [_resolved(output, resolve) for output in element["outputs"]]

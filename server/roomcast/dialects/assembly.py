@@ -18,8 +18,19 @@ from pydantic import Field
 from roomcast.assemblies.model import Submission, all_completed, all_terminal, first_error, md5_of
 from roomcast.errors import Code, Problem
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.messages import AssemblyId, Bytes, ErrorCode, Hex, Metadata, Shape, Timestamp, UploadId, Url
-from roomcast.uploads.model import Upload, timestamp
+from roomcast.uploads.messages import (
+    AssemblyId,
+    Bytes,
+    ErrorCode,
+    Hex,
+    Metadata,
+    Shape,
+    Timestamp,
+    UploadId,
+    Url,
+    timestamp,
+)
+from roomcast.uploads.model import Upload
 
 ASSEMBLY_COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
 

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from roomcast.errors import Problem
 from roomcast.uploads.lifecycle import Status
-from roomcast.uploads.messages import Bytes, ErrorCode, Message, Percent, Shape, Timestamp, UploadId
-from roomcast.uploads.model import Upload, timestamp
+from roomcast.uploads.messages import Bytes, ErrorCode, Message, Percent, Shape, Timestamp, UploadId, timestamp
+from roomcast.uploads.model import Upload
 
 EVENT = "progress"
 

@@ -17,8 +17,8 @@ from pydantic import Field
 
 from roomcast.dialects.assembly import UserReference
 from roomcast.uploads.lifecycle import TABLE, TERMINAL, Stage, is_working
-from roomcast.uploads.messages import ErrorCode, Message, Output, Percent, Shape, Timestamp, Url
-from roomcast.uploads.model import Upload, timestamp
+from roomcast.uploads.messages import ErrorCode, Message, Output, Percent, Shape, Timestamp, Url, timestamp
+from roomcast.uploads.model import Upload
 
 SubmissionFileStatus = Literal["uploading", "queued", "processing", "completed", "error"]
 StepType = Literal["start", "step:start", "step:done", "output", "done", "error"]

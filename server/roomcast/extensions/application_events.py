@@ -19,7 +19,7 @@ RESERVED_NAMES = frozenset(
         *(status.value for status in Status),
         *(stage.value for stage in Stage),
         *("connect", "connect_error", "disconnect", "disconnecting", "error", "message", "open", "close"),
-        *("upload-progress", "progress", "deleted", "newListener", "removeListener", "ping", "pong"),
+        *("upload-progress", "progress", "playable", "deleted", "newListener", "removeListener", "ping", "pong"),
     }
 )
 """Names that Roomcast, Socket.IO or EventSource use themselves."""

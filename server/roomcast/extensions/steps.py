@@ -85,7 +85,10 @@ class StepJob(Protocol):
 
     @property
     def results(self) -> Sequence[Path]:
-        """The files that the steps before this one have made and that are not stored yet, the main one first."""
+        """The files that the steps before this one have made and that are not stored yet, the main one first.
+
+        The segments of a film are stored already: it has the video, and the master playlist of its ladder.
+        """
 
     def progress(self, fraction: float) -> Awaitable[None]:
         """Set how much of the step is done, from 0 to 1.

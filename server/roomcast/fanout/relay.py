@@ -22,10 +22,13 @@ from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
 from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import cancel_and_wait, periodic
 from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
-from roomcast.uploads.messages import Message
-from roomcast.uploads.model import message, timestamp
+from roomcast.uploads.messages import Message, timestamp
+from roomcast.uploads.model import message
 
 log = structlog.get_logger(__name__)
+
+PLAYABLE = "playable"
+"""The name of the event with which something can be played before the end of the work."""
 
 POLL_SECONDS = 5.0
 _QUEUE_POSITION_SECONDS = 0.5
@@ -35,8 +38,9 @@ _QUEUE_POSITION_SECONDS = 0.5
 class UploadSubscriber(Protocol):
     """Receives the messages of one upload. Called on the event loop; must not block and must not raise."""
 
-    def on_event(self, event: Message, *, new_status: bool) -> None:
-        """Receive the next event. `new_status` is true when its status differs from the previous one."""
+    def on_event(self, event: Message, *, names: Sequence[str]) -> None:
+        """Receive the next event. `names` are those of what is new: its status, if that differs from the previous
+        event's, and `playable`, if the previous event had nothing to play."""
 
     def on_tick(self, tick: Message) -> None:
         """Receive a progress reading since the last event. Only the latest one matters."""
@@ -195,11 +199,12 @@ class Relay:
                 self._start_catch_up(upload_id, upload)
 
     def _publish_event(self, upload: _SubscribedUpload, event: Message) -> None:
-        new_status = event["status"] != upload.status
+        playable = "playable" in event and "playable" not in upload.latest
+        names = (*([event["status"]] if event["status"] != upload.status else []), *([PLAYABLE] if playable else []))
         upload.seq, upload.status, upload.latest = event["seq"], event["status"], _state_of(event)
         complete = self._with_urls(event)
         for subscriber in tuple(upload.subscribers):
-            subscriber.on_event(complete, new_status=new_status)
+            subscriber.on_event(complete, names=names)
 
     def _publish_tick(self, upload: _SubscribedUpload, tick: Message) -> None:
         upload.latest = _state_of(tick)

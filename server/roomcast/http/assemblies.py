@@ -34,8 +34,8 @@ from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import Deliveries, DeliveryId, WebhookAttempt, WebhookDelivery
 from roomcast.runtime.clocks import unix_time
 from roomcast.services.uploads import UploadService
-from roomcast.uploads.messages import AssemblyId
-from roomcast.uploads.model import Upload, timestamp
+from roomcast.uploads.messages import AssemblyId, timestamp
+from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
 MAX_ASSEMBLIES = 50

@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import ClientConnectionResetError, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from roomcast.dialects.errors import NATIVE, error_format
-from roomcast.errors import Code, Malformed, Problem, RoomcastError
+from roomcast.errors import Code, Interrupted, Malformed, Problem, RoomcastError
 from roomcast.http.responses import json_response
 
 log = structlog.get_logger(__name__)
@@ -169,6 +169,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return error_response(request.path, problem, error.status, facts, beside=own)
     except HttpProcessingError:
         return refuse(request, Malformed("The request is not valid HTTP."))
+    except ClientConnectionResetError:  # the handler wrote to a client that had gone, which is not answered either
+        return refuse(request, Interrupted("The connection was closed."))
     except Exception:
         log.exception("request_failed", method=request.method, path=request.path)
         return refuse(request, RoomcastError("Something went wrong on the server."))

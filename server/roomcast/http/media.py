@@ -10,7 +10,8 @@ from pydantic import Field
 
 from roomcast.dialects.errors import ErrorResponse
 from roomcast.errors import Malformed, NotFound, RoomcastError
-from roomcast.http.downloads.response import send_file
+from roomcast.http.downloads.growing import GrowingPlaylists
+from roomcast.http.downloads.response import content_response, send_file
 from roomcast.http.operations import (
     JSON,
     OWNERSHIP_ERRORS,
@@ -21,7 +22,7 @@ from roomcast.http.operations import (
     RouteGroup,
     Tag,
 )
-from roomcast.ledger.contract import UploadLog
+from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
 from roomcast.media.result_keys import attachment, content_disposition, is_possible, is_saved, mime_type
 from roomcast.media.url_signer import UrlSigner
@@ -74,12 +75,13 @@ _PATH_PARAMETERS = (
 
 
 class MediaRoute(RouteGroup):
-    """Serves the files that workers stored."""
+    """Serves the files that workers stored, and the playlists of films that are being compressed."""
 
-    def __init__(self, media: MediaStore, signer: UrlSigner, ledger: UploadLog, *, max_age_seconds: int) -> None:
+    def __init__(self, media: MediaStore, signer: UrlSigner, ledger: Ledger, *, max_age_seconds: int) -> None:
         self._media = media
         self._signer = signer
         self._ledger = ledger
+        self._growing = GrowingPlaylists(ledger.segments)
         self._cache_control = f"private, max-age={max_age_seconds}, immutable"
 
     @Operation(
@@ -93,8 +95,8 @@ class MediaRoute(RouteGroup):
                 302, "The file is in the bucket.", headers=(Parameter("Location", str, "Its URL.", "header"),)
             ),
         ),
-        description="The URL is a signed link of an `element`. It gives access to all files of its upload and needs no "
-        "token.",
+        description="The URL is a signed link of an `element`, or that of a `playable`: a playlist that grows. It "
+        "gives access to all files of its folder and needs no token.",
         parameters=(*_PATH_PARAMETERS, DOWNLOAD_PARAMETER, *FILE_PARAMETERS),
         errors=(*OWNERSHIP_ERRORS, Malformed),
     )
@@ -107,22 +109,25 @@ class MediaRoute(RouteGroup):
         mime = mime_type(key)
         if mime is None or "/" in name or name.startswith(".") or not is_possible(key):
             raise NotFound("There is no such file.")
+        growing = await self._growing.find(folder, name)
         filename = await self._filename(key)
         saved = attachment(key, filename) if request.query.get("download") == "1" else None
         headers = {
             "Content-Type": mime,
             "Content-Disposition": saved or content_disposition(key, filename),
             "X-Content-Type-Options": "nosniff",
-            "Cache-Control": self._cache_control,
+            "Cache-Control": self._cache_control if growing is None else "private, no-cache",
             # A browser that opens a film in a tab of its own loads it as the media of a page.
             "Content-Security-Policy": "default-src 'none'; media-src 'self'; sandbox",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
+        if growing is not None:
+            return content_response(request, growing.content, headers, gzipped=growing.gzipped)
         match await self._media.serve(key, disposition=saved):
             case DiskFile(path):
                 return await send_file(request, path, headers)
             case InlineFile(content):
-                return web.Response(body=content, headers=headers)
+                return content_response(request, content, headers)
             case Redirect(url):
                 return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
 

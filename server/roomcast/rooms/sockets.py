@@ -11,7 +11,7 @@ from roomcast.rooms.handlers import AuthenticatedClient, Handlers
 from roomcast.rooms.manager import Manager
 from roomcast.runtime.process import process_name
 from roomcast.services.calls.web_calls import DISCONNECT_SOCKETS, LIST_SOCKETS, MAX_SOCKETS
-from roomcast.uploads.model import timestamp
+from roomcast.uploads.messages import timestamp
 
 log = structlog.get_logger(__name__)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.packet import encode_event
@@ -31,17 +32,14 @@ class UploadRoom:
         self.joining = 0
         """How many clients are about to enter the room."""
 
-    def on_event(self, event: Message, *, new_status: bool) -> None:
-        """Send an event as `upload-progress`, and again as its new status, `deleted`, or the application's event."""
+    def on_event(self, event: Message, *, names: Sequence[str]) -> None:
+        """Send an event as `upload-progress`, and again under each of `names` (for a deleted upload: `deleted`) and
+        the name of the application's event."""
         if room := self._manager.room(self._upload_id):
-            packets = [encode_event(PROGRESS, event)]
-            if event["stage"] == Stage.DELETED:
-                packets.append(encode_event(DELETED, event))
-            elif new_status:
-                packets.append(encode_event(event["status"], event))
+            also = [DELETED] if event["stage"] == Stage.DELETED else [*names]
             if "event" in event:
-                packets.append(encode_event(event["event"]["name"], event))
-            room.send_event(packets)
+                also.append(event["event"]["name"])
+            room.send_event([encode_event(name, event) for name in (PROGRESS, *also)])
         self.update_close_timer(event)
 
     def on_tick(self, tick: Message) -> None:

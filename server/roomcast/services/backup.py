@@ -22,6 +22,7 @@ import orjson
 from roomcast.errors import StorageError
 from roomcast.ledger.contract import IncompatibleSchema
 from roomcast.ledger.sqlite.schema import SQLITE_SCHEMA_VERSION
+from roomcast.media.result_keys import SEGMENTS
 from roomcast.runtime.files import make_private_directory
 from roomcast.runtime.sqlite import lock_file
 
@@ -33,6 +34,12 @@ _MANIFEST = "backup.json"
 _SINGLE_FILES = ("deployment", "url.secret")
 _FOLDERS = ("incoming", "media")
 _MAX_ROUNDS = 10
+
+_SEGMENTS = """
+SELECT uploads.id, record, result FROM segment_tasks JOIN uploads ON uploads.id = upload_id WHERE result IS NOT NULL
+UNION ALL SELECT uploads.id, record, audio FROM segment_plans JOIN uploads ON uploads.id = upload_id
+WHERE audio IS NOT NULL
+"""
 
 
 @dataclass(frozen=True)
@@ -178,7 +185,8 @@ def _verify(ledger: Path) -> None:
 
 
 def _named_files(folder: Path) -> Iterator[str]:
-    """Yield the path of each file that an upload in the ledger needs: sources still to be processed, and results."""
+    """Yield the path of each file that an upload in the ledger needs: sources still to be processed, results, and the
+    segments of films that are being compressed."""
     with closing(sqlite3.connect(folder / _LEDGER)) as connection:
         for stage, record in connection.execute("SELECT stage, record FROM uploads WHERE stage <> 'cancelled'"):
             with suppress(
@@ -189,6 +197,23 @@ def _named_files(folder: Path) -> Iterator[str]:
                     yield from (f"media/{output['key']}" for output in raw["element"]["outputs"])
                 elif raw["source"] and (stage != "failed" or raw["error"]["retryable"]):
                     yield f"incoming/{raw['source']['key']}"
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'segment_plans'").fetchone()
+        # The tables are missing in the ledger of an earlier version with the same schema version.
+        for upload_id, record, made in connection.execute(_SEGMENTS) if known else ():
+            with suppress(orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+                upload = orjson.loads(record)
+                folders = ("media", upload.get("prefix"), upload.get("folder"), upload_id, SEGMENTS)
+                yield from ("/".join(filter(None, (*folders, name))) for name in _segment_names(orjson.loads(made)))
+
+
+def _segment_names(made: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of the files of a task's result, or of the sound."""
+    for file in (*made.get("files", ()), *made.get("inits", ()), *made.get("segments", ())):
+        yield file["name"]
+    if "init" in made:
+        yield made["init"]["name"]
+    if made.get("file"):
+        yield made["file"]
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -70,9 +70,7 @@ class Deletion:
         elif upload.results_expire_at is not None and upload.results_expire_at <= now:
             await self.delete(upload, expired=True)
         else:
-            await self._media.discard_source(source_key(upload))
-            log.info("source_expired", upload=upload.id)
-            await self._ledger.set_cleanup(upload.id, upload.results_expire_at)
+            await _delete_files_of_completed(self._ledger, self._media, upload, now)
 
     async def _delete_files(self, upload: Upload) -> None:
         await self._media.discard_results(results_folder(upload))
@@ -91,10 +89,34 @@ async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) 
     with _log_failure(upload):
         if upload.stage is Stage.DONE:
             await cleanup_files(media, upload)
+            if upload.unlisted_renditions and (due := await ledger.claim_cleanup(upload.id)):
+                async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
+                    await _delete_files_of_completed(ledger, media, due.upload, due.now)
         elif due := await ledger.claim_cleanup(upload.id):
             async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
                 await cleanup_files(media, due.upload)
                 await ledger.set_cleanup(upload.id, None)
+
+
+async def _delete_files_of_completed(ledger: Ledger, media: MediaStore, upload: Upload, now: float) -> None:
+    """Delete the files of a completed upload that no playlist has, and those that expire before its results; then set
+    when the next ones do."""
+    source, segments, results = upload.source_expires_at, upload.segments_expire_at, upload.results_expire_at
+    await delete_unlisted_segments(media, upload)
+    if source is not None and source <= now:
+        await media.discard_source(source_key(upload))
+        log.info("source_expired", upload=upload.id)
+    if segments is not None and segments <= now:
+        await media.discard_segments(results_folder(upload))
+        log.info("segments_expired", upload=upload.id)
+    later = [at for at in (source, segments, results) if at is not None and at > now]
+    await ledger.set_cleanup(upload.id, min(later, default=None))
+
+
+async def delete_unlisted_segments(media: MediaStore, upload: Upload) -> None:
+    """Delete the segments of a completed film that no playlist has."""
+    for name in upload.unlisted_renditions:
+        await media.discard_segments(results_folder(upload), beginning=f"hls-{name}-")
 
 
 async def cleanup_files(media: MediaStore, upload: Upload) -> None:
@@ -115,6 +137,8 @@ async def cleanup_files(media: MediaStore, upload: Upload) -> None:
         case Stage.FAILED:
             if may_have_results(upload):
                 await media.discard_results(results_folder(upload))
+            else:  # an earlier attempt may have stored segments of a film
+                await media.discard_segments(results_folder(upload))
             if not is_retryable(upload) and not await received_unknown_to(upload, media):
                 await media.discard_source(source_key(upload))
 

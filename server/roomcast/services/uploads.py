@@ -6,7 +6,7 @@ This is the one place that checks whether a viewer may see an upload or an assem
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -196,7 +196,7 @@ class _TerminalWaiter:
     def __init__(self) -> None:
         self.event = asyncio.Event()
 
-    def on_event(self, event: Message, *, new_status: bool) -> None:
+    def on_event(self, event: Message, *, names: Sequence[str]) -> None:
         if event["status"] in TERMINAL_STATUSES:
             self.event.set()
 

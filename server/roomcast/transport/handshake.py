@@ -17,6 +17,9 @@ from roomcast.transport.frames import accept_key
 _REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) (HTTP/1\.[01])")
 _PLAIN_LINE = re.compile(rb"GET ([!\"$->@-~]+)\?([!\"$-~]*) HTTP/1\.1")
 _PLAIN_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*")
+_FIELD_NAME = re.compile(rb"(?m)^([!#$%&'*+.^`|~0-9A-Za-z-]+):")
+"""Without names that have an underscore: their keys would be those of names with a hyphen."""
+
 _MAX_HEAD_BYTES = 16 * 1024
 _BODY_HEADERS = ("content-length", "transfer-encoding")
 
@@ -64,8 +67,8 @@ class Environ(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         yield from self._request_keys()
-        names = re.findall(rb"(?m)^([^:\s]+):", self._head.partition(b"\n")[2])
-        for name in dict.fromkeys(name.decode("latin-1").upper().replace("-", "_") for name in names):
+        names = _FIELD_NAME.findall(self._head.partition(b"\n")[2])
+        for name in dict.fromkeys(name.decode().upper().replace("-", "_") for name in names):
             yield name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
     def __len__(self) -> int:

@@ -8,11 +8,13 @@ import { listFragment } from "../common/route.js";
 import { UploadActions, isTerminal, outputItem } from "../uploads/upload-row.js";
 import { EventList, showAttempts, showLines, showStages } from "./sections.js";
 import { ReplayPlayer } from "./replay.js";
+import { SegmentsPanel, oneRunReason } from "./segments.js";
 
 /** @typedef {import("../../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("../../protocol/messages.js").Message} Message */
 /** @typedef {import("../common/calls.js").Calls} Calls */
 /** @typedef {import("../uploads/upload-row.js").Actions} Actions */
+/** @typedef {import("./segments.js").FilmSegments} FilmSegments */
 /** @typedef {import("./timeline.js").UploadLog} UploadLog */
 
 const REFRESH_MS = 2_000; // while the upload is active, because its log lines are written without an event
@@ -40,6 +42,9 @@ export class UploadPage {
   #lines = elementOf("ol", "lines");
   #outputs = elementOf("ul", "outputs");
   #results = sectionOf("Results", this.#outputs);
+  #segmentsPanel = new SegmentsPanel();
+  #oneRun = elementOf("p", "one-run");
+  #segments = sectionOf("Segments", this.#segmentsPanel.element, this.#oneRun);
   #age = new Age();
   /** @type {UploadActions | null} */ #uploadActions = null;
   /** @type {UploadLog | null} */ #log = null;
@@ -76,10 +81,12 @@ export class UploadPage {
     this.#content.append(
       elementOf("div", "detail-main", sectionOf("What watchers saw", this.#player.element), this.#results),
       elementOf("div", "detail-side", sectionOf("Time per stage", this.#stages), sectionOf("Attempts", this.#attempts)),
+      this.#segments,
       sectionOf("Events", this.#events.element),
       sectionOf("Log", this.#lines),
     );
     setHidden(this.#content, true);
+    setHidden(this.#segments, true);
     const id = factsOf("", elementOf("code", "", uploadId));
     const title = elementOf("div", "detail-title", elementOf("div", "name-line", this.#heading), this.#facts, id);
     this.element.append(
@@ -125,14 +132,18 @@ export class UploadPage {
     this.#loading = true;
     while (this.#requested && !this.#stopped) {
       this.#requested = false;
-      const path = `api/admin/uploads/${encodeURIComponent(this.#uploadId)}/log`;
-      const [log, present] = await Promise.all([
-        this.#calls.attempt("GET", path),
+      const path = `api/admin/uploads/${encodeURIComponent(this.#uploadId)}`;
+      const [log, present, segments] = await Promise.all([
+        this.#calls.attempt("GET", `${path}/log`),
         this.#calls.attempt("GET", uploadPath(this.#uploadId)),
+        this.#calls.attempt("GET", `${path}/segments`),
       ]);
       if (this.#stopped) break;
-      if (log.response) this.#show(log.response, present.response);
-      else if (log.error) this.#showError(log.error);
+      if (log.response) {
+        this.#show(log.response, present.response);
+        this.#showSegments(segments.response?.film ?? null, log.response);
+      }
+      if (log.error) this.#showError(log.error);
     }
     this.#loading = false;
   }
@@ -161,6 +172,15 @@ export class UploadPage {
     const outputs = present?.element?.outputs ?? [];
     setHidden(this.#results, outputs.length === 0);
     if (this.#outputs.childElementCount !== outputs.length) this.#outputs.replaceChildren(...outputs.map(outputItem));
+  }
+
+  /** @param {FilmSegments | null} film @param {UploadLog} log */
+  #showSegments(film, { lines }) {
+    const reason = film ? "" : oneRunReason(lines);
+    if (film) this.#segmentsPanel.show(film);
+    setHidden(this.#segmentsPanel.element, film === null);
+    setText(this.#oneRun, reason);
+    setHidden(this.#segments, film === null && !reason);
   }
 
   /** @param {UploadLog["upload"]} upload */

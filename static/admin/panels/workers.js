@@ -92,8 +92,8 @@ class WorkerItem {
   }
 
   /** @param {any} process @param {Pause | undefined} pause @param {boolean} all @param {number} now */
-  render({ workers, leases, paused }, pause, all, now) {
-    setText(this.#facts, workers ? `${leases.length} of ${workers} busy` : "not responding");
+  render({ workers, busy, leases, paused }, pause, all, now) {
+    setText(this.#facts, workers ? `${busy} of ${workers} busy` : "not responding");
     this.element.dataset.state = workers ? "" : "silent";
     setHidden(this.#button.element, all || (!workers && !paused));
     this.#button.render(paused);
@@ -105,14 +105,17 @@ class WorkerItem {
       this.#leases,
       this.#items,
       leases,
-      ({ uploadId }) => uploadId,
+      keyOfLease,
       (lease) => new LeaseItem(lease),
     );
-    for (const lease of leases) this.#items.get(lease.uploadId)?.render(lease, now);
+    for (const lease of leases) this.#items.get(keyOfLease(lease))?.render(lease, now);
   }
 }
 
-/** The item of an upload that a worker processes under a lease. */
+/** @param {any} lease */
+const keyOfLease = ({ uploadId, task }) => (task === null ? uploadId : `${uploadId} ${task}`);
+
+/** The item of an upload or of a task that a worker processes under a lease. */
 class LeaseItem {
   #percent = elementOf("span", "percent");
   #fill = elementOf("div", "fill");
@@ -128,10 +131,11 @@ class LeaseItem {
   }
 
   /** @param {any} lease @param {number} now */
-  render({ stage, progress, attempt, since, expiresAt }, now) {
+  render({ stage, progress, attempt, since, expiresAt, task, waitsForTasks }, now) {
     setText(this.#percent, `${Math.floor(progress)}%`);
     this.#fill.style.inlineSize = `${progress}%`;
-    const facts = [en.stage(stage), `for ${formatAge((now - Date.parse(since)) / 1000)}`];
+    const work = task === null ? en.stage(stage) : `task ${task + 1}`;
+    const facts = [waitsForTasks ? "waits for its tasks" : work, `for ${formatAge((now - Date.parse(since)) / 1000)}`];
     if (attempt > 1) facts.push(`attempt ${attempt}`);
     if (Date.parse(expiresAt) <= now) facts.push("lease expired");
     if (this.#facts.dataset.text === facts.join()) return;

@@ -90,7 +90,7 @@ class AdminBoard:
     async def _read(self) -> Board:
         stats = await self._stats()
         newest = await self._ledger.page(None, limit=_MAX_UPLOADS)
-        return board_snapshot(await self._overview(stats), newest.uploads, stats.leased)
+        return board_snapshot(await self._overview(stats), newest.uploads, stats)
 
     async def _stats(self) -> QueueStats:
         return await self._ledger.stats(since=unix_time() - RECENT_SECONDS, failures=_MAX_FAILURES)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from roomcast.errors import Malformed
 from roomcast.http.admin.schema import Durations, HistoryBucket, HistoryJson
 from roomcast.ledger.history import percentile
-from roomcast.uploads.model import timestamp
+from roomcast.uploads.messages import timestamp
 
 Counts = Mapping[int, Mapping[str, int]]
 """Counts by minute."""

@@ -12,6 +12,7 @@ from roomcast.errors import Forbidden, Malformed, RoomcastError, WasDeleted
 from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import BOARD, AdminBoard
+from roomcast.http.admin.detail.film_segments import UploadSegments, film_segments
 from roomcast.http.admin.history import Window, first_time, history, parse_window
 from roomcast.http.admin.listing import FILTER_PARAMETERS, ORDER_PARAMETER, list_uploads, parse_filter, parse_order
 from roomcast.http.admin.schema import Board, HistoryJson, Overview, UploadLogJson, UploadRows
@@ -159,6 +160,23 @@ class AdminRoutes(RouteGroup):
             raise WasDeleted
         paused = paused_templates(pause_entries(await self._ledger.administration.pauses()))
         return json_response(upload_log(found, self._with_urls, sorted(paused), unix_time()))
+
+    @Operation(
+        "GET",
+        "/api/admin/uploads/{id}/segments",
+        Tag.ADMIN,
+        "Get the segments of a film",
+        (json_body(UploadSegments, "Which of its segments are done, and which workers have the others."),),
+        errors=OWNERSHIP_ERRORS,
+    )
+    async def _get_segments(self, request: web.Request) -> web.Response:
+        self._access.check(request, request[VIEWER])
+        upload_id = request.match_info["id"]
+        check_id(upload_id)
+        if (await self._ledger.get(upload_id)).stage is Stage.DELETED:
+            raise WasDeleted
+        board = await self._ledger.segments.board(upload_id)
+        return json_response(UploadSegments(film=film_segments(board, unix_time()) if board else None))
 
     @Operation(
         "GET",

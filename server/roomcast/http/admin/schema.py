@@ -236,7 +236,7 @@ class Queue(Shape):
 
 
 class WorkerLease(Shape):
-    """An upload that a worker processes."""
+    """An upload that a worker processes, or a task of a film that is compressed in segments."""
 
     uploadId: UploadId
     filename: str
@@ -246,6 +246,10 @@ class WorkerLease(Shape):
     since: Timestamp
     expiresAt: Timestamp
     """When the lease expires unless it is renewed."""
+    task: int | None
+    """The number of the task; null if it is the upload itself. `progress` is that of the task."""
+    waitsForTasks: bool
+    """Whether the film waits for tasks, and so occupies no worker."""
 
 
 class WorkerProcess(Shape):
@@ -254,6 +258,8 @@ class WorkerProcess(Shape):
     process: str
     workers: int
     """How many it runs; 0 if it has stopped reporting."""
+    busy: int
+    """How many of them process something."""
     paused: bool
     """Whether it finishes what it does and takes nothing else."""
     leases: list[WorkerLease]

@@ -9,8 +9,7 @@ from roomcast.http.admin.schema import AttemptEntry, EventEntry, LineEntry, Stag
 from roomcast.http.admin.view import upload_row
 from roomcast.ledger.administration import LoggedEvent, UploadHistory
 from roomcast.uploads.lifecycle import TERMINAL, Stage
-from roomcast.uploads.messages import Message
-from roomcast.uploads.model import timestamp
+from roomcast.uploads.messages import Message, timestamp
 
 _OUTCOMES = {Stage.DONE: "completed", Stage.FAILED: "failed", Stage.CANCELLED: "cancelled"}
 

@@ -16,11 +16,12 @@ from roomcast.http.admin.schema import (
     WorkerProcess,
 )
 from roomcast.ledger.administration import EVERY_WORKER, AdminPause
-from roomcast.ledger.contract import LeasedUpload, QueueStats
+from roomcast.ledger.contract import LeasedTask, LeasedUpload, QueueStats
 from roomcast.services.deletion import is_retryable
 from roomcast.services.presence import WebProcess
 from roomcast.uploads.lifecycle import Stage, Status
-from roomcast.uploads.model import PAUSED_TEXT, Upload, timestamp
+from roomcast.uploads.messages import timestamp
+from roomcast.uploads.model import PAUSED_TEXT, Upload
 
 RECENT_SECONDS = 3600.0
 """How far back terminal uploads are counted."""
@@ -36,6 +37,7 @@ def overview_snapshot(
 ) -> Overview:
     """Return the overview. `workers` is the number of workers by process."""
     paused = sum(one.uploads for one in pauses)
+    leased = _leased(stats)
     age = None if stats.waiting_since is None else round(max(0.0, now - stats.waiting_since), 1)
     return {
         "now": timestamp(now),
@@ -50,8 +52,8 @@ def overview_snapshot(
         },
         "workers": {
             "total": sum(workers.values()),
-            "busy": len(stats.leased),
-            "processes": _processes(stats.leased, workers, pauses),
+            "busy": sum(_occupies_worker(one) for one in leased),
+            "processes": _processes(leased, workers, pauses),
         },
         "web": [{"process": one.process, "sockets": one.sockets, "streams": one.streams} for one in web_processes],
         "statuses": _statuses(stats, paused),
@@ -73,10 +75,10 @@ def pause_entries(pauses: Sequence[AdminPause]) -> list[PauseEntry]:
     ]
 
 
-def board_snapshot(overview: Overview, newest: Sequence[Upload], leased: Sequence[LeasedUpload]) -> Board:
+def board_snapshot(overview: Overview, newest: Sequence[Upload], stats: QueueStats) -> Board:
     """Return the board with the newest uploads, and older ones that a worker processes. Partial uploads of tus are left
     out, because the final upload shows their bytes."""
-    uploads = {upload.id: upload for upload in (*newest, *(one.upload for one in leased))}
+    uploads = {upload.id: upload for upload in (*newest, *(one.upload for one in _leased(stats)))}
     paused = paused_templates(overview["paused"])
     rows = [upload_row(upload, paused) for upload in uploads.values() if not upload.is_partial]
     return {"overview": overview, "uploads": rows}
@@ -114,7 +116,7 @@ def upload_row(upload: Upload, paused: Collection[str]) -> UploadRow:
 
 
 def _processes(
-    leased: Sequence[LeasedUpload], workers: Mapping[str, int], pauses: Sequence[AdminPause]
+    leased: Sequence[LeasedUpload | LeasedTask], workers: Mapping[str, int], pauses: Sequence[AdminPause]
 ) -> list[WorkerProcess]:
     names = sorted({*workers, *(one.holder for one in leased)})
     paused = {one.name for one in pauses if one.target == "worker"}
@@ -122,6 +124,7 @@ def _processes(
         {
             "process": name,
             "workers": workers.get(name, 0),
+            "busy": sum(_occupies_worker(one) for one in leased if one.holder == name),
             "paused": not paused.isdisjoint({name, EVERY_WORKER}),
             "leases": [_lease(one) for one in leased if one.holder == name],
         }
@@ -129,16 +132,26 @@ def _processes(
     ]
 
 
-def _lease(leased: LeasedUpload) -> WorkerLease:
-    upload = leased.upload
+def _leased(stats: QueueStats) -> list[LeasedUpload | LeasedTask]:
+    return [*stats.leased, *stats.tasks]
+
+
+def _occupies_worker(leased: LeasedUpload | LeasedTask) -> bool:
+    return isinstance(leased, LeasedTask) or not leased.waits_for_tasks
+
+
+def _lease(leased: LeasedUpload | LeasedTask) -> WorkerLease:
+    upload, task = leased.upload, leased if isinstance(leased, LeasedTask) else None
     return {
         "uploadId": upload.id,
         "filename": upload.filename,
         "stage": upload.stage,
-        "progress": round(upload.state.progress, 1),
+        "progress": round(task.fraction * 100 if task else upload.state.progress, 1),
         "attempt": upload.state.attempt,
         "since": timestamp(leased.since),
         "expiresAt": timestamp(leased.expires_at),
+        "task": task.number if task else None,
+        "waitsForTasks": not _occupies_worker(leased),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import time
@@ -38,6 +39,25 @@ class FileVersion:
 
 
 @dataclass(frozen=True)
+class ContentVersion:
+    """What identifies content in memory: its hash. When it was modified is not known."""
+
+    content: bytes
+    modified: None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    @property
+    def entity_tag(self) -> str:
+        return f'"{hashlib.blake2b(self.content, digest_size=12).hexdigest()}"'
+
+
+Version = FileVersion | ContentVersion
+
+
+@dataclass(frozen=True)
 class Selection:
     """The response's status: 200, 206, 304, 412 or 416. For the first two, the bytes from `start` to before `stop`."""
 
@@ -46,7 +66,7 @@ class Selection:
     stop: int = 0
 
 
-def select(method: str, headers: Mapping[str, str], file: FileVersion, *, now: float | None = None) -> Selection:
+def select(method: str, headers: Mapping[str, str], file: Version, *, now: float | None = None) -> Selection:
     """Return what a GET or HEAD request gets of a file. `now` is the time of the request; default: the current time."""
     if not _unchanged(headers, file):
         return Selection(412)
@@ -60,23 +80,23 @@ def select(method: str, headers: Mapping[str, str], file: FileVersion, *, now: f
     return _select_range(specifier[1], file.size) or everything
 
 
-def _unchanged(headers: Mapping[str, str], file: FileVersion) -> bool:
+def _unchanged(headers: Mapping[str, str], file: Version) -> bool:
     """Return whether the file is still the one that the client has, if the request demands that."""
     if (tags := headers.get("If-Match")) is not None:
         return _has_tag(tags, file, weak=False)
     since = _time(headers.get("If-Unmodified-Since"))
-    return since is None or file.modified <= since
+    return since is None or file.modified is None or file.modified <= since
 
 
-def _is_known(headers: Mapping[str, str], file: FileVersion) -> bool:
+def _is_known(headers: Mapping[str, str], file: Version) -> bool:
     """Return whether the client has this version of the file."""
     if (tags := headers.get("If-None-Match")) is not None:
         return _has_tag(tags, file, weak=True)
     since = _time(headers.get("If-Modified-Since"))
-    return since is not None and file.modified <= since
+    return since is not None and file.modified is not None and file.modified <= since
 
 
-def _if_range(headers: Mapping[str, str], file: FileVersion, now: float) -> bool:
+def _if_range(headers: Mapping[str, str], file: Version, now: float) -> bool:
     """Return whether a range may be sent: without `If-Range`, or if it names this version by a strong validator.
 
     A date is one only if it is exactly that of `Last-Modified`, and a second old: the file may have been written twice
@@ -87,10 +107,10 @@ def _if_range(headers: Mapping[str, str], file: FileVersion, now: float) -> bool
         return True
     if validator.endswith('"'):
         return validator == file.entity_tag
-    return _time(validator) == file.modified <= now - 1
+    return file.modified is not None and _time(validator) == file.modified <= now - 1
 
 
-def _has_tag(tags: str, file: FileVersion, *, weak: bool) -> bool:
+def _has_tag(tags: str, file: Version, *, weak: bool) -> bool:
     if tags.strip() == "*":
         return True
     return any(tag == file.entity_tag and (weak or not prefix) for prefix, tag in _ENTITY_TAG.findall(tags))

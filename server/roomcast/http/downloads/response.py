@@ -13,7 +13,7 @@ from typing import BinaryIO
 from aiohttp import hdrs, web
 
 from roomcast.errors import NotFound
-from roomcast.http.downloads.conditions import FileVersion, select
+from roomcast.http.downloads.conditions import ContentVersion, FileVersion, Selection, Version, select
 from roomcast.http.downloads.encodings import preferred_encoding
 from roomcast.runtime.files import run_in_thread_shielded
 
@@ -31,27 +31,42 @@ async def send_file(request: web.Request, path: Path, headers: Mapping[str, str]
     with _open(path) as file:
         stat = os.fstat(file.fileno())
         version = FileVersion(stat.st_size, stat.st_mtime_ns)
-        selected = select(request.method, request.headers, version)
-        if selected.status == web.HTTPPreconditionFailed.status_code:
-            raise web.HTTPPreconditionFailed(reason="The file does not meet the condition of the request.")
-        if selected.status == web.HTTPRequestRangeNotSatisfiable.status_code:
-            raise web.HTTPRequestRangeNotSatisfiable(headers={hdrs.CONTENT_RANGE: f"bytes */{version.size}"})
+        selected = _select(request, version)
         mime = mimetypes.guess_type(path)[0] or "application/octet-stream"
         defaults = {"Content-Type": mime, "ETag": version.entity_tag, "Last-Modified": version.last_modified}
         headers = {**defaults, **(headers or {})}
         if selected.status == web.HTTPNotModified.status_code:
             return web.Response(status=selected.status, headers=headers)
-        response = web.StreamResponse(status=selected.status, headers=headers)
-        response.headers[hdrs.ACCEPT_RANGES] = "bytes"
+        response = web.StreamResponse(status=selected.status, headers={**headers, **_range_headers(selected, version)})
         response.content_length = selected.stop - selected.start
-        if selected.status == web.HTTPPartialContent.status_code:
-            response.headers[hdrs.CONTENT_RANGE] = f"bytes {selected.start}-{selected.stop - 1}/{version.size}"
         with suppress(ConnectionError):  # the client has left
             await response.prepare(request)
             if request.method != hdrs.METH_HEAD:
                 await _send(response, file, selected.start, selected.stop)
             await response.write_eof()
         return response
+
+
+def content_response(
+    request: web.Request, content: bytes, headers: Mapping[str, str], *, gzipped: bytes | None = None
+) -> web.Response:
+    """Return the response with content from memory, or with the part of it that the request selects. A client that
+    accepts it and wants all of the content gets what is `gzipped`.
+
+    Raises what `send_file` raises for preconditions and ranges.
+    """
+    if gzipped is not None:
+        headers = {**headers, "Vary": "Accept-Encoding"}
+        accepted = ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))
+        if hdrs.RANGE not in request.headers and preferred_encoding(accepted, ["gzip"]):
+            content, headers = gzipped, {**headers, "Content-Encoding": "gzip"}
+    version = ContentVersion(content)
+    selected = _select(request, version)
+    headers = {**headers, "ETag": version.entity_tag}
+    if selected.status == web.HTTPNotModified.status_code:
+        return web.Response(status=selected.status, headers=headers)
+    body = content[selected.start : selected.stop]
+    return web.Response(body=body, status=selected.status, headers={**headers, **_range_headers(selected, version)})
 
 
 async def send_compressed_file(request: web.Request, path: Path, headers: Mapping[str, str]) -> web.StreamResponse:
@@ -72,6 +87,23 @@ async def send_compressed_file(request: web.Request, path: Path, headers: Mappin
     mime = mimetypes.guess_type(path)[0] or "application/octet-stream"
     headers = {**headers, "Content-Type": mime, "Content-Encoding": encoding}
     return await send_file(request, path.with_name(path.name + suffixes[encoding]), headers)
+
+
+def _select(request: web.Request, version: Version) -> Selection:
+    """Return what the request selects. Raise aiohttp's errors 412 and 416."""
+    selected = select(request.method, request.headers, version)
+    if selected.status == web.HTTPPreconditionFailed.status_code:
+        raise web.HTTPPreconditionFailed(reason="The file does not meet the condition of the request.")
+    if selected.status == web.HTTPRequestRangeNotSatisfiable.status_code:
+        raise web.HTTPRequestRangeNotSatisfiable(headers={hdrs.CONTENT_RANGE: f"bytes */{version.size}"})
+    return selected
+
+
+def _range_headers(selected: Selection, version: Version) -> dict[str, str]:
+    if selected.status != web.HTTPPartialContent.status_code:
+        return {hdrs.ACCEPT_RANGES: "bytes"}
+    selected_range = f"bytes {selected.start}-{selected.stop - 1}/{version.size}"
+    return {hdrs.ACCEPT_RANGES: "bytes", hdrs.CONTENT_RANGE: selected_range}
 
 
 async def _send(response: web.StreamResponse, file: BinaryIO, start: int, stop: int) -> None:

@@ -100,7 +100,11 @@ class ResumableIntake:
             upload = await self._prepare(upload, chunk)
             if chunk.offset == upload.bytes_expected and _is_standalone(upload):
                 return await self._finish(upload)
-            return await self._receiver.run_leased(upload, lambda intake: self._receive(intake, chunk), steal=True)
+            try:
+                return await self._receiver.run_leased(upload, lambda intake: self._receive(intake, chunk), steal=True)
+            except RoomcastError:
+                await self._discard_late_bytes(upload.id)
+                raise
 
     async def concatenated_size(self, partials: Sequence[Upload]) -> int:
         """Return the size of the file that these uploads make up.
@@ -126,6 +130,16 @@ class ResumableIntake:
                 await self._ledger.request_cancel(partial.id, concatenated())
                 await self._media.discard_source(source_key(partial))
         return queued
+
+    async def _discard_late_bytes(self, upload_id: str) -> None:
+        """Delete what a failed request has stored if the upload has ended: its files may have been deleted before that.
+
+        The deletion at the end of an upload that has not ended yet includes these bytes.
+        """
+        with suppress(RoomcastError):  # they are deleted when they are a day old
+            upload = await self._ledger.get(upload_id)
+            if upload.state.terminal:
+                await self._sources.discard_incomplete(source_key(upload))
 
     async def _prepare(self, upload: Upload, chunk: Chunk) -> Upload:
         """Record what the request declares about the upload, and return the upload's current state."""

@@ -149,7 +149,7 @@ class LinkPages(RouteGroup):
 
     def _redirect(self, output: Output, *, download: bool) -> web.Response:
         key = output["key"]
-        url = self._media.download_url(key) if download else self._media.url(key)
+        url = self._media.download_url(key) if download else self._media.url(key, longer=output["duration"] or 0.0)
         headers = {**_PRIVATE_HEADERS, "Location": url, "Cross-Origin-Resource-Policy": "cross-origin"}
         return web.Response(status=302, headers=headers)
 
@@ -319,11 +319,11 @@ def _label(output: Output, texts: LinkTexts) -> str:
 
 
 def _progress(link: UploadLink, upload: Upload, state: Message) -> str:
-    """Return the progress of an upload without results, which a script keeps up to date."""
+    """Return the progress of an upload without results, which a script keeps up to date and plays early."""
     text = f'<p lang="en" dir="ltr">{escape(state["message"])}</p>'
     if upload.state.terminal:
         return f"{text}\n"
     return (
-        f'<upload-progress class="{link.scope}" upload-id="{escape(upload.id)}">{text}</upload-progress>\n'
+        f'<upload-progress class="{link.scope}" results upload-id="{escape(upload.id)}">{text}</upload-progress>\n'
         '<script type="module" src="../static/page/link-page.js"></script>\n'
     )

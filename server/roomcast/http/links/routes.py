@@ -26,8 +26,7 @@ from roomcast.http.operations import (
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.runtime.clocks import unix_time
 from roomcast.services.uploads import UploadService
-from roomcast.uploads.messages import Shape, Timestamp, Url
-from roomcast.uploads.model import timestamp
+from roomcast.uploads.messages import Shape, Timestamp, Url, timestamp
 from roomcast.uploads.templates import FOREVER, parse_duration
 from roomcast.uploads.viewer import LinkScope
 

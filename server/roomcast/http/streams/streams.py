@@ -126,7 +126,7 @@ class LatestQueue(Generic[T]):
 class Subscriber(LatestQueue[Message]):
     """The queue of a stream that the relay sends an upload's messages to: every event, and the latest tick."""
 
-    def on_event(self, event: Message, *, new_status: bool) -> None:
+    def on_event(self, event: Message, *, names: Sequence[str]) -> None:
         """Queue an event. Close the stream if too many are waiting."""
         self._queue.add_event(event["uploadId"], event)
         self._changed.set()
