@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import os
 import random
 import resource
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from tests.support import warm
+from tests.support import codec_characters, node_host, warm
 from tests.support.clips import make_clip, make_image
 from tests.support.harness import ROOT, Api, RunningServer, ServerUnderTest
 from tests.support.tokens import token
@@ -27,8 +31,17 @@ from tests.support.watchers import Watcher
 settings.register_profile("any machine", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("any machine"), max_examples=20)  # for `make test-unit`
 settings.load_profile("any machine")
+codec_characters.install()
 
+pytest.register_assert_rewrite("tests.support.scale.listeners")  # before any module imports it
 RunningServer.warm = sys.platform == "linux"
+
+# A shell makes what it starts in the background ignore SIGINT, and `nohup` SIGHUP: programs that tests interrupt would
+# inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform == "linux" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A traceback with colours, frames and variables takes a fifth of a second to draw, and nobody sees it.
 structlog.configure(
@@ -42,18 +55,22 @@ Serve = Callable[..., RunningServer]
 
 
 class Shelf:
-    """Make the clips and images of one test. `tests.support.clips` makes each distinct clip once in a run, of
-    `clip_size` unless a test asks for another size. An image is small, unless it is to be many bytes."""
+    """Make the clips and images of one test. `tests.support.clips` makes each distinct clip once in a run.
+
+    Unless a test asks for more, a clip has `clip_size`, lasts a second and has no sound: another second, which gives
+    it a storyboard, and sound take as much CPU again to compress. An image is small, unless it is to be many bytes.
+    """
 
     def __init__(self, folder: Path, clip_size: str) -> None:
         self._folder = folder
         self._clip_size = clip_size
 
     def clip(self, name: str = "clip.mp4", **wishes: Any) -> Path:
-        return make_clip(self._folder / name, **({"size": self._clip_size} | wishes))
+        plain: dict[str, Any] = {"size": self._clip_size, "seconds": 1, "audio": False}
+        return make_clip(self._folder / name, **(plain | wishes))
 
     def image(self, name: str = "picture.png", **wishes: Any) -> Path:
-        size = {} if "noise" in wishes else {"size": (160, 120)}
+        size = {"size": (640, 480)} if "noise" in wishes else {}
         return make_image(self._folder / name, **(size | wishes))
 
 
@@ -137,16 +154,34 @@ def node() -> None:
         pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Collect no garbage until all tests are collected, because all of it stays; and import the test modules from the
+    last to the first in every second worker of xdist.
+
+    To rewrite the assertions of all modules takes longer than to collect them. Workers that go through the modules in
+    the same order do it at the same time, each for itself; from both ends, each reads what the other has rewritten.
+    """
+    gc.disable()
+    if int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 2:
+        folders = (Path(argument.partition("::")[0]) for argument in session.config.args)
+        for module in sorted((path for folder in folders for path in folder.rglob("test_*.py")), reverse=True):
+            if "node_modules" not in module.parts:
+                with suppress(Exception, pytest.skip.Exception):  # pytest reports it when it collects the module
+                    importlib.import_module(".".join(module.resolve().relative_to(ROOT).with_suffix("").parts))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Leave thousands of tests and their modules out of garbage collections, which took a tenth of all CPU."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(5000, 20, 20)
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:
     warm.end()
+    node_host.end()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

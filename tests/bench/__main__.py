@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench import connections, fanout, hop, hostile, images, ingest, ledgers, media, memory, ratio
+from tests.bench import connections, fanout, films, hop, hostile, images, ingest, ledgers, media, memory, ratio
 from tests.bench.rows import Row, table, to_json
 from tests.bench.servers import LOAD_CORE, install_parent, install_peer, pinned
 from tests.support.harness import ROOT
@@ -26,17 +26,18 @@ from tests.support.harness import ROOT
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured: the seconds of a turn, the pairs of turns, of whole jobs and of whole crowds, and the sizes
-    of what is sent and kept."""
+    """How much is measured: the seconds of a turn and of each clip, the pairs of turns, of whole jobs and of whole
+    crowds, and the sizes of what is sent and kept."""
 
     seconds: float
     pairs: int
     jobs: int
     crowds: int
-    clip_seconds: int
+    clip_lengths: tuple[int, ...]
     mebibytes: int
     large_mebibytes: int
     films: int
+    kills: int
     unfinished: int
     retained: int
     visits: int
@@ -49,10 +50,11 @@ FULL = Extent(
     5,
     jobs=5,
     crowds=5,
-    clip_seconds=20,
+    clip_lengths=(20, 60),
     mebibytes=512,
     large_mebibytes=2048,
     films=4,
+    kills=100,
     unfinished=10_000,
     retained=100_000,
     visits=100_000,
@@ -62,10 +64,11 @@ QUICK = Extent(
     3,
     jobs=1,
     crowds=1,
-    clip_seconds=5,
+    clip_lengths=(5,),
     mebibytes=128,
     large_mebibytes=256,
     films=1,
+    kills=5,
     unfinished=10_000,
     retained=10_000,
     visits=9_000,
@@ -100,7 +103,7 @@ def _ledgers(folder: Path, extent: Extent) -> list[Row]:
 
 
 def _ratio(folder: Path, extent: Extent) -> list[Row]:
-    return asyncio.run(ratio.measure(folder, seconds=extent.clip_seconds, pairs=extent.jobs))
+    return asyncio.run(ratio.measure(folder, lengths=extent.clip_lengths, pairs=extent.jobs))
 
 
 def _memory(folder: Path, extent: Extent) -> list[Row]:
@@ -113,6 +116,10 @@ def _images(folder: Path, extent: Extent) -> list[Row]:
 
 def _media(folder: Path, extent: Extent) -> list[Row]:
     return asyncio.run(media.measure(folder, films=extent.films))
+
+
+def _films(folder: Path, extent: Extent) -> list[Row]:
+    return asyncio.run(films.measure(folder, jobs=extent.jobs, kills=extent.kills))
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,7 @@ GROUPS = {
     "memory": Group(_memory, pinned=False),
     "images": Group(_images, pinned=False),
     "media": Group(_media, pinned=False),
+    "films": Group(_films, pinned=False),
 }
 
 

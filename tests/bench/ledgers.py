@@ -15,7 +15,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from roomcast.ledger.contract import Lease, Ledger
+from roomcast.ledger.contract import Ledger
+from roomcast.ledger.lease_tokens import Lease
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.runtime.redis_connection import connect

@@ -70,10 +70,15 @@ async def measure(folder: Path, *, films: int) -> list[Row]:
         return []
     corpus.main()
     films_by_size = sorted(corpus.films(), key=lambda film: film.stat().st_size)
-    found = [film for film in films_by_size if not film.stem.endswith("_distorted")]  # it is a result itself
+    found = [film for film in films_by_size if not is_result(film)]
     if shutil.which(HANDBRAKE) is None:
         print(f"Skipped: the comparison with HandBrake, because {HANDBRAKE} is not installed.")
     return [row for film in found[:films] for row in _rows(await _compare(film, folder / film.stem))]
+
+
+def is_result(film: Path) -> bool:
+    """Return whether a film of the corpus is what a compression has made of another."""
+    return film.stem.endswith("_distorted")
 
 
 def _rows(one: Comparison) -> list[Row]:
@@ -106,10 +111,19 @@ def vmaf_at(points: Sequence[Encoding], video_bytes: int) -> float:
     return low.vmaf + slope * math.log(video_bytes / low.video_bytes)
 
 
+def bytes_at(points: Sequence[Encoding], vmaf: float) -> float:
+    """Return how many bytes of video a curve through two points has at a VMAF: their logarithm is linear in it."""
+    low, high = sorted(points, key=lambda made: made.video_bytes)
+    if high.vmaf <= low.vmaf:
+        return low.video_bytes
+    growth = math.log(high.video_bytes / low.video_bytes) / (high.vmaf - low.vmaf)
+    return low.video_bytes * math.exp(growth * (vmaf - low.vmaf))
+
+
 async def _compare(film: Path, folder: Path) -> Comparison:
     job, source = await _read(film, folder / "job")
     settings = await encoder.settings_for(job, source)
-    scorer = _Scorer(film, source, folder)
+    scorer = Scorer(film, source, folder)
 
     async def ours(crf: int) -> Encoding:
         at_crf = replace(settings, rate=ConstantQuality(crf))
@@ -139,7 +153,7 @@ def _is_reached(made: EncodedFile) -> bool:
     return bool(made.extra["quality"]["reached"])
 
 
-def _by_handbrake(film: Path, target: Path, scorer: _Scorer) -> Encoding:
+def _by_handbrake(film: Path, target: Path, scorer: Scorer) -> Encoding:
     before = _cpu()
     command = [HANDBRAKE, "--input", str(film), "--output", str(target), "--preset", _HANDBRAKE_PRESET]
     uncropped = ["--crop", "0:0:0:0"]  # it would cut dark edges off, and its frames would not lie on those of the film
@@ -147,7 +161,7 @@ def _by_handbrake(film: Path, target: Path, scorer: _Scorer) -> Encoding:
     return scorer.score(target, _cpu() - before)
 
 
-class _Scorer:
+class Scorer:
     """Compares results with the film that they were made of."""
 
     def __init__(self, film: Path, source: VerifiedMedia, folder: Path) -> None:
@@ -157,8 +171,12 @@ class _Scorer:
         self._frames = len(self._packets(film))
 
     def score(self, made: Path, cpu: float) -> Encoding:
-        """Measure a result, frame by frame. HandBrake shows some films' first frame twice: where there is one frame
-        more, the better of both alignments counts."""
+        """Measure a result by every frame of it.
+
+        Of every second frame, the B-frames of one result and other frames of the next would count, which looked like
+        5 % of the bytes. HandBrake shows some films' first frame twice: where there is one frame more, the better of
+        both alignments counts.
+        """
         packets = self._packets(made)
         skipped = range(2) if len(packets) == self._frames + 1 else range(1)
         vmaf, ssim = max(self._quality(made, skip) for skip in skipped)
@@ -173,7 +191,7 @@ class _Scorer:
     def _quality(self, made: Path, skip: int) -> tuple[float, float]:
         width, height = self._size
         alike = f"scale={width}:{height}:flags=bicubic,{_TV_COLOURS},format=yuv420p,settb=1/1000,setpts=N"
-        compare = f"libvmaf=log_path={self._log}:log_fmt=json:n_threads=2:n_subsample=2:feature=name=float_ssim"
+        compare = f"libvmaf=log_path={self._log}:log_fmt=json:n_threads=2:feature=name=float_ssim"
         graph = f"[0:v]select=gte(n\\,{skip}),{alike}[made];[1:v]{alike}[film];[made][film]{compare}"
         command = [self._binaries.ffmpeg, "-v", "quiet", "-nostdin", "-i", str(made), "-i", str(self._film)]
         subprocess.run([*command, "-filter_complex", graph, "-f", "null", "-"], check=True)

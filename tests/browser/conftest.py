@@ -15,7 +15,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Frame, Page, WebError, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Frame,
+    Page,
+    WebError,
+    async_playwright,
+    expect,
+)
 
 from tests.conftest import Shelf
 from tests.support import fake_ffmpeg
@@ -23,7 +32,10 @@ from tests.support.browser.demo import Card, Demo
 from tests.support.browser.rows import Rows
 from tests.support.harness import Api, RunningServer
 
+# The process of a page costs half as much CPU as to show the page in it.
 ARGUMENTS = (
+    "--process-per-site",
+    "--renderer-process-limit=1",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -34,6 +46,8 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP evil.example 127.0.0.1",
 )
 
+expect.set_options(timeout=30_000)  # Playwright's five seconds are too few for a page on a busy machine
+
 OpenPage = Callable[..., Awaitable[Demo]]
 OpenRows = Callable[..., Awaitable[Rows]]
 ListUploads = Callable[[], Awaitable[list[dict[str, Any]]]]
@@ -41,8 +55,10 @@ ListUploads = Callable[[], Awaitable[list[dict[str, Any]]]]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(300))  # some wait for several deadlines of a busy machine in turn
+            if pytest_asyncio.is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 class Ffmpeg:
@@ -116,6 +132,12 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+async def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """Return a new profile in which nothing moves unless a test asks for it: without a graphics card, the moving icon
+    of a single row takes a fifth of a processor. Chromium's own switch for it is overridden by Playwright."""
+    return await browser.new_context(reduced_motion="reduce", **options)
+
+
 class Profile:
     """A browser profile that tests use in turn, because a new one costs half a second of CPU. `clean` empties it."""
 
@@ -152,7 +174,7 @@ class Profile:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_profile(browser: Browser) -> AsyncIterator[Profile]:
-    profile = Profile(await browser.new_context())
+    profile = Profile(await new_context(browser))
     yield profile
     await profile.context.close()
 
@@ -165,7 +187,7 @@ def own_profile() -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def profile(browser: Browser, shared_profile: Profile, request: pytest.FixtureRequest) -> AsyncIterator[Profile]:
     if "own_profile" in request.fixturenames:
-        own = Profile(await browser.new_context())
+        own = Profile(await new_context(browser))
         yield own
         await own.context.close()
     else:

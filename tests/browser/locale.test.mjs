@@ -95,6 +95,21 @@ test("partialNote and resultNote describe incomplete, unchanged and measured res
   const note = (seconds, declaredSeconds) => partialNote({ partial: { seconds, declaredSeconds } });
   assert.equal(note(3.96, 8), "The file is incomplete. Only 4 s of 8 s could be read.");
   assert.equal(note(63.6, 3700), "The file is incomplete. Only 1:04 of 1:01:40 could be read.");
+  const missing = [[40, 48], [3600, 3608]];
+  assert.equal(
+    partialNote({ partial: { seconds: 16, declaredSeconds: 16, missing } }),
+    "The file is damaged. These times could not be read: 0:40–0:48, 1:00:00–1:00:08.",
+  );
+  const short = [[8.2, 8.28]];
+  assert.match(partialNote({ partial: { seconds: 16, declaredSeconds: 16, missing: short } }), /: 0:08–0:09\.$/);
+  const many = Array.from({ length: 99 }, (_, second) => [second, second + 0.5]);
+  assert.match(partialNote({ partial: { seconds: 50, declaredSeconds: 99, missing: many } }), /, 0:07–0:08, …\.$/);
+  const lastFrame = { seconds: 3.92, declaredSeconds: 8, missing: [[3.92, 3.96]] };
+  assert.equal(partialNote({ partial: lastFrame }), "The file is incomplete. Only 3.9 s of 8 s could be read.");
+  assert.equal(
+    partialNote({ partial: { seconds: 20, declaredSeconds: 60, missing: [[4, 12]] } }),
+    "The file is incomplete. Only 20 s of 1:00 could be read. The file is damaged. These times could not be read: 0:04–0:12.",
+  );
   assert.equal(partialNote({}), "");
   assert.equal(resultNote({}), "");
   assert.match(resultNote({ copied: true }), /stored unchanged/);

@@ -7,10 +7,11 @@ import { isTerminal, withAbsoluteUrls } from "../../static/protocol/messages.js"
 const http = new Http(new URL("https://films.example/page"), undefined, () => {});
 const resolve = (url) => http.absoluteUrl(url);
 
-test("withAbsoluteUrls resolves paths against the server, in the poster, the element and the outputs", () => {
+test("withAbsoluteUrls resolves paths against the server, in the poster, the playlist, the element and the outputs", () => {
   const message = {
     uploadId: "upload_1",
     poster: { key: "p", url: "/media/1.a/upload_1/poster.jpg" },
+    playable: { key: "h", url: "/media/1.b/upload_1/segments/hls.m3u8", qualities: [{ name: "480" }] },
     element: {
       id: "upload_1",
       url: "/media/1.a/upload_1/video.mp4",
@@ -18,7 +19,9 @@ test("withAbsoluteUrls resolves paths against the server, in the poster, the ele
     },
   };
   const before = structuredClone(message);
-  const { poster, element } = withAbsoluteUrls(message, resolve);
+  const { poster, playable, element } = withAbsoluteUrls(message, resolve);
+  assert.equal(playable.url, "https://films.example/media/1.b/upload_1/segments/hls.m3u8");
+  assert.deepEqual(playable.qualities, message.playable.qualities);
   assert.equal(poster.url, "https://films.example/media/1.a/upload_1/poster.jpg");
   assert.equal(element.url, "https://films.example/media/1.a/upload_1/video.mp4");
   assert.deepEqual(element.outputs.map(({ url }) => url), [element.url, poster.url]);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { RoomcastError } from "../../static/protocol/errors.js";
 import { Http } from "../../static/protocol/http.js";
+import { FileSender } from "../../static/sending/file-sender.js";
 import { sendResumable } from "../../static/sending/resumable.js";
 
 /** A stand-in for tus-js-client that records its calls. */
@@ -111,4 +113,34 @@ test("a connection that stalls is an interruption, unless all bytes were sent", 
   assert.deepEqual(complete.tus.calls, ["start"]);
   complete.options.onSuccess();
   await complete.sent;
+});
+
+test("a transfer that has broken off stays interrupted until it is tried again, although bytes were just reported", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  const file = new File([new Uint8Array(100_000)], "film.mp4");
+  const upload = { id: "upload_1", path: "/api/uploads/upload_1", file, state: null, refresh: async () => true };
+  let tries = 0;
+  const send = async (signal, onProgress) => {
+    tries += 1;
+    onProgress(1_000);
+    throw new RoomcastError("NETWORK", "The connection was lost.", { retryable: true });
+  };
+  const reports = [];
+  let interrupted = () => {};
+  const interruption = new Promise((resolve) => {
+    interrupted = resolve;
+  });
+  const sender = new FileSender({ resumableSender: async () => send, request: async () => ({}) }, upload, (sending) => {
+    reports.push(sending);
+    if (sending === "interrupted") interrupted(undefined);
+  });
+  const stop = new AbortController();
+  const sent = sender.send(null, stop.signal);
+  await interruption;
+  t.mock.timers.tick(499);
+  assert.equal(reports.at(-1), "interrupted");
+  assert.equal(sender.retryAt, 500);
+  assert.equal(tries, 1);
+  stop.abort();
+  await assert.rejects(sent, { name: "AbortError" });
 });

@@ -14,13 +14,13 @@ from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg
 from tests.conftest import Shelf
+from tests.support.browser.axe import violations
 from tests.support.browser.demo import WORK_SECONDS
-from tests.support.harness import ROOT, Api, RunningServer
+from tests.support.browser.film_state import FilmState
+from tests.support.harness import Api, RunningServer
 from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
-
-AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ async def page(context: BrowserContext) -> Page:
 
 
 async def online(page: Page) -> None:
-    await expect(page.locator('#connection[data-state="online"]')).to_be_visible(timeout=20_000)
+    await expect(page.locator('#connection[data-state="online"]')).to_be_visible(timeout=WORK_SECONDS * 1000)
 
 
 def row(page: Page, upload_id: str) -> Locator:
@@ -54,20 +54,6 @@ async def sign_in(page: Page, server: RunningServer, fragment: str = "") -> None
     await page.get_by_label("Admin access token").fill(token("root", admin=True))
     await page.keyboard.press("Enter")
     await online(page)
-
-
-async def violations(page: Page) -> list[Any]:
-    """Return what axe-core finds on the page; nothing where it is not installed."""
-    if not AXE.is_file():
-        return []
-    await page.evaluate(AXE.read_text())
-    found: list[Any] = await page.evaluate(
-        """async () => {
-          const { violations } = await axe.run();
-          return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
-        }"""
-    )
-    return found
 
 
 async def wrapped_ages(page: Page) -> int:
@@ -135,7 +121,7 @@ async def assert_bulk_run_goes_on_until_it_is_stopped(page: Page) -> None:
     await expect(dialog.get_by_role("listitem")).to_have_count(21)
     await expect(dialog.get_by_role("listitem").first).to_have_text("0.mp4It has ended.")
     await expect(dialog.get_by_role("listitem").last).to_have_text("And 4 more.")
-    assert await violations(page) == []
+    assert await violations(page, of="dialog") == []
     assert [call["cursor"] for call in calls] == [None, "next", None, "next"], "nothing was asked after the stop"
     await page.keyboard.press("Escape")
     await page.unroute("**/api/admin/uploads/cancel")
@@ -177,7 +163,7 @@ _DRAIN_ALL = """async () => {
   own.forEach((one, index) => one.replaceWith(copies[index]));
   const orders = [];
   const panel = new WorkerProcesses(async (...order) => void orders.push(order));
-  const processes = ["one", "two"].map((process) => ({ process, workers: 1, leases: [], paused: false }));
+  const processes = ["one", "two"].map((process) => ({ process, workers: 1, busy: 0, leases: [], paused: false }));
   const press = (name) =>
     [...copies[0].querySelectorAll("button:not([hidden])")].find((one) => one.textContent === name).click();
   panel.show(processes, [], Date.now());
@@ -227,7 +213,7 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
     async with Api(server, token("ada")) as ada:
         working, waiting = await ada.accepted(clip), await ada.accepted(clip)
         bar = row(page, working).get_by_role("progressbar", name="holiday.mp4")
-        await expect(bar).to_have_attribute("aria-valuenow", "80", timeout=20_000)
+        await expect(bar).to_have_attribute("aria-valuenow", "80", timeout=WORK_SECONDS * 1000)
         await reaches(row(page, waiting), "Waiting for a worker")
         for fact in ("ada", "auto"):
             await expect(row(page, waiting).get_by_role("link", name=fact)).to_be_visible()
@@ -256,7 +242,7 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
         delete = row(page, waiting).get_by_role("button", name="Delete holiday.mp4")
         await delete.click()
         await expect(dialog).to_be_visible()
-        assert await violations(page) == []
+        assert await violations(page, of="dialog") == []
         await page.keyboard.press("Escape")
         await expect(dialog).to_be_hidden()
         await delete.click()
@@ -318,7 +304,7 @@ async def test_filters_are_in_the_url_and_actions_concern_what_they_select(
         await page.keyboard.press("Enter")
         await expect(dialog).to_contain_text("Retry 2 uploads that match the filter: failed, code TRANSCODE_ERROR?")
         await expect(dialog.get_by_role("button", name="Go back")).to_be_focused()
-        assert await violations(page) == []
+        assert await violations(page, of="dialog") == []
         await page.keyboard.press("Shift+Tab")
         await page.keyboard.press("Enter")
         await expect(dialog).to_contain_text("2 uploads were retried.")
@@ -352,6 +338,19 @@ async def test_page_of_an_upload_replays_what_its_watchers_saw(
         await expect(page.locator(".stages")).to_contain_text("Compressing")
         await expect(page.locator(".lines")).to_contain_text("upload_claimed")
         await expect(page.locator(".attempts")).to_contain_text("Attempt 1: running")
+        segments = page.get_by_role("region", name="Segments")
+        await expect(segments).to_contain_text("in one run: The film is shorter than 20 seconds.")
+        await page.route("**/segments", FilmState().answer)
+        await expect(segments).to_contain_text(re.compile(r"[0-9]+ of 2,000 tasks done"))
+        await expect(segments.get_by_role("img")).to_have_attribute(
+            "aria-label", re.compile("^[0-9]+ done, 1 incomplete, 1 running, 1,9[0-9]+ waiting[.]$")
+        )
+        assert await segments.locator(".run").count() == 5
+        await expect(segments).to_contain_text("host.1")
+        await expect(segments).to_contain_text("43%")
+        await expect(segments).to_contain_text("3:52–4:00 could not be decoded.")
+        before = await segments.locator(".fact").first.text_content()
+        await expect(segments.locator(".fact").first).not_to_have_text(str(before))  # it is updated while it is open
         assert await violations(page) == []
 
         await slider.focus()
@@ -372,7 +371,7 @@ async def test_page_of_an_upload_replays_what_its_watchers_saw(
         await expect(page.locator(".attempts")).to_contain_text("Attempt 1: cancelled")
         assert await wrapped_ages(page) == 0
         await page.emulate_media(color_scheme="dark")
-        assert await violations(page) == []
+        assert await violations(page, rules=("color-contrast",)) == []
         await page.emulate_media(color_scheme="light", forced_colors="active")
         await slider.focus()
         await page.keyboard.press("Home")
@@ -433,7 +432,7 @@ async def test_many_failures_events_and_attempts_leave_the_page_short(admin_serv
               return top >= list.top - 1 && bottom <= list.bottom + 1;
             }"""
         ), "the list is scrolled to it"
-    assert await violations(page) == []
+    assert await violations(page, rules=("scrollable-region-focusable",)) == []
 
 
 async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
@@ -473,7 +472,7 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         await history.get_by_role("button", name="Show tables").click()
         finished = history.get_by_role("region", name="Finished uploads, table").locator("tbody tr")
         await expect(finished.last.locator("td").first).not_to_have_text("0")
-        assert await violations(page) == []
+        assert await violations(page, of="#history") == []
 
         viewer = await context.new_page()
         await viewer.goto(f"{admin_server.url}/progress-demo")
@@ -485,7 +484,7 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         await page.get_by_text("Connections and rooms").click()
         connections = page.locator("#rooms-list")
         await expect(connections).to_contain_text("websocket")
-        assert await violations(page) == []
+        assert await violations(page, of="#rooms-list") == []
         async with page.expect_response("**/api/admin/rooms/disconnect") as answered:
             await connections.get_by_role("button", name="Disconnect a connection of eve").first.click()
         assert (await (await answered.value).json())["disconnected"] == 1

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from playwright.async_api import BrowserContext, Page, Route, expect
+from playwright.async_api import BrowserContext, Page, Request, Route, expect
 
 from tests.conftest import Serve, Shelf
 from tests.support.browser.demo import WORK_SECONDS, Card
-from tests.support.clips import pad
+from tests.support.clips import make_film, pad
 from tests.support.harness import RunningServer
+from tests.support.s3_server import BUCKET, ENVIRONMENT, moto_server
 from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
@@ -23,6 +25,26 @@ _HTML = """<!doctype html><meta charset="utf-8"><input type="file" multiple aria
 <script type="module" src="{server}/static/upload-progress-list.js"></script>
 <script type="module" src="{server}/static/upload-progress.js"></script>
 <upload-progress-list results></upload-progress-list>
+"""
+_UPLOAD_AND_PLAY = """
+() => {
+  const list = document.querySelector("upload-progress-list");
+  const observer = new MutationObserver(() => {
+    const button = list.shadowRoot.querySelector("button.watch");
+    if (!button?.checkVisibility()) return;
+    observer.disconnect();
+    button.click();
+  });
+  observer.observe(list.shadowRoot, { subtree: true, childList: true, attributes: true });
+  list.roomcast.upload(document.querySelector("input").files[0], { template: "ladder" });
+}
+"""
+"""Uploads a film and plays it as soon as it can be: it may be complete a moment later."""
+_PLAY_TO_THE_END = """
+(video) => new Promise((resolve) => {
+  Object.assign(video, { muted: true, playbackRate: 8, onended: resolve });
+  void video.play();
+})
 """
 _CALL = """
 async ([url, init]) => {
@@ -114,6 +136,38 @@ async def test_page_of_any_origin_uploads_and_shows_results_where_all_are_allowe
     assert all(link.startswith(f"{server.url}/media/") for link in links)
     scenes = page.locator("upload-progress-list .scenes")
     await expect(scenes, "a script fetched the storyboard").to_be_visible(timeout=WORK_SECONDS * 1000)
+
+
+async def test_film_from_a_bucket_is_played_in_a_page_of_another_origin_while_it_grows(
+    serve: Serve, context: BrowserContext, elsewhere: Redirect, tmp_path: Path
+) -> None:
+    templates = tmp_path / "templates.toml"
+    templates.write_text('[templates.ladder]\nkind = "video"\npreset = "ultrafast"\nhls = [240, 144]\n')
+    film = make_film(tmp_path / "film.mp4", "-pix_fmt", "yuv444p", size="200x150", sound=True)
+    with moto_server() as s3:
+        bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url}
+        origins = {"ROOMCAST_CORS_ORIGINS": elsewhere.origin, "ROOMCAST_PREFIX": "/shop/uploads"}
+        server = serve(ROOMCAST_TEMPLATES=str(templates), **origins, **bucket)
+        page = await elsewhere.open(context, server)
+        fetched: list[Request] = []
+
+        def note(request: Request) -> None:
+            if ".m4s" in request.url and request.url.startswith(s3.url):
+                fetched.append(request)
+
+        page.on("request", note)
+        await page.get_by_label("Files").set_input_files(film)
+        await page.evaluate(_UPLOAD_AND_PLAY)
+        card = Card(page, film.name)
+        await expect(card.root.locator("video")).to_be_visible(timeout=WORK_SECONDS * 1000)
+        await card.root.locator("video").evaluate(_PLAY_TO_THE_END)
+        await expect(card.root.locator(".film-note")).to_have_text("The film is complete.")
+        assert any("/hls-audio-" in request.url for request in fetched)
+        assert len(fetched) >= 6, "three segments of video, and three of sound"
+        headers = [await request.all_headers() for request in fetched]
+        # Chromium does not report the headers of every request.
+        origins_sent = {found["origin"] for found in headers if "origin" in found}
+        assert origins_sent == {"null"}, "so the bucket's CORS rule has to allow any origin"
 
 
 async def test_any_origin_may_call_with_a_token_but_not_with_the_cookie(

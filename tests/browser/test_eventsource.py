@@ -6,7 +6,7 @@ from playwright.async_api import BrowserContext
 
 from tests.browser.conftest import Ffmpeg
 from tests.conftest import Serve, Shelf
-from tests.support.harness import Api
+from tests.support.harness import SHORT_LEASE, Api
 from tests.support.tokens import SECRET, token
 
 LISTEN = """(url) => {
@@ -21,7 +21,7 @@ async def test_event_source_reconnects_with_cookie_and_ends(
     context: BrowserContext, serve: Serve, ffmpeg: Ffmpeg, shelf: Shelf
 ) -> None:
     ffmpeg.behave("slow:1")
-    server = serve(JWT_SECRET=SECRET, **ffmpeg.env)
+    server = serve(JWT_SECRET=SECRET, **ffmpeg.env, **SHORT_LEASE)
     await context.add_cookies([{"name": "roomcast_token", "value": token("alice"), "url": server.url}])
     page = await context.new_page()
     await page.goto(f"{server.url}/progress-demo")

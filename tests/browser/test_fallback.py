@@ -66,8 +66,9 @@ async def test_streams_replace_the_socket_until_it_is_back(
     await own.until("roomcast.state === 'streaming' && uploads[0].state?.stage === 'compressing'")
     blocker.blocked.clear()
     await own.until("roomcast.state === 'online'")
+    await own.evaluate("uploads[0].cancel()")
     ffmpeg.heal()
-    await own.evaluate("uploads[0].cancel().then(() => uploads[0].retry())")
+    await own.evaluate("uploads[0].retry()")
     await own.completes()
     received = await own.evaluate("received")
     assert {message["by"] for message in received} >= {"streaming", "online"}
@@ -87,7 +88,6 @@ async def test_polling_replaces_blocked_streams(
     assert blocker.streams == 1, "after a failure there is no second try for a while"
     blocker.blocked.clear()
     await own.until("roomcast.state === 'online'")
-    ffmpeg.heal()
     await own.evaluate("uploads[0].cancel()")
 
 

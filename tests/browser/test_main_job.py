@@ -25,7 +25,7 @@ _LOADED = """
 async def test_two_dropped_clips_are_shown_until_completed(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
-    one, other = shelf.clip("one.mp4", seconds=3, size="640x480", crf=5), shelf.clip("other.mov", seconds=2)
+    one, other = shelf.clip("one.mp4", seconds=3, audio=True), shelf.clip("other.mov")
     ffmpeg.behave("slow:2")
     demo = await open_page(server)
     await demo.drop(one, other)
@@ -44,11 +44,11 @@ async def test_two_dropped_clips_are_shown_until_completed(
 async def test_result_plays_and_can_be_downloaded(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, context: BrowserContext
 ) -> None:
-    clip = shelf.clip("holiday film.mov", seconds=3, size="640x480", crf=5)
+    clip = shelf.clip("holiday film.mov", size="320x240", crf=5)
     demo = await open_page(server)
     await demo.choose(clip)
     card = await demo.card(clip).reaches("Completed")
-    assert await card.root.locator("video").evaluate(_LOADED) == [640, 480]
+    assert await card.root.locator("video").evaluate(_LOADED) == [320, 240]
     await expect(card.root.locator(".saved")).to_contain_text("% smaller")
     link = card.download("Video, MP4")
     await expect(link).to_have_attribute("download", "holiday film.mp4")
@@ -79,7 +79,8 @@ async def test_queued_uploads_show_their_queue_position(
     demo = await open_page(server)
     for file in files:
         await demo.choose(file)
-        await demo.card(file).reaches("Compressing" if file is files[0] else "Waiting for a worker")
+        card = demo.card(file)
+        await (card.compresses() if file is files[0] else card.reaches("Waiting for a worker"))
     await expect(demo.card(files[1]).facts).to_have_text("next in the queue")
     await expect(demo.card(files[2]).facts).to_have_text("2nd in the queue")
     ffmpeg.heal()

@@ -43,7 +43,7 @@ async def test_title_icon_and_notification_say_how_uploads_ended(
     await expect(notify).to_be_hidden()
     own_icon = await icon.get_attribute("href")
     ffmpeg.behave("busy")
-    clip = shelf.clip(seconds=2)
+    clip = shelf.clip()
     await demo.choose(clip)
     await demo.card(clip).compresses()
     await expect(page).to_have_title(re.compile(r"^\d\d% · Roomcast$"))

@@ -13,7 +13,7 @@ from tests.browser.test_cancel import large
 from tests.conftest import Serve, Shelf
 from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress, choosing, transferred
 from tests.support.clips import pad
-from tests.support.harness import ROOT, Api, RunningServer
+from tests.support.harness import ROOT, SHORT_LEASE, Api, RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -86,7 +86,7 @@ async def test_page_polls_without_socket_and_streams(
     await context.route(SOCKETS, refuse)
     await context.route(STREAMS, refuse)
     await context.route_web_socket(SOCKETS, hang_up)
-    clip = shelf.clip(seconds=20)
+    clip = shelf.clip(seconds=19)
     ffmpeg.behave("busy")
     demo = await open_page(server, state=None)
     await demo.choose(clip)
@@ -132,7 +132,7 @@ async def test_socket_replaces_the_stream_again(
 async def test_page_recovers_after_the_server_was_killed(
     serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
-    server, clip = serve(**ffmpeg.env), shelf.clip()
+    server, clip = serve(**ffmpeg.env, **SHORT_LEASE), shelf.clip()
     ffmpeg.behave("slow:60")
     demo = await open_page(server)
     await demo.choose(clip)
@@ -150,7 +150,7 @@ async def test_page_recovers_after_the_server_was_killed(
 async def test_row_of_an_interrupted_transfer_says_what_is_kept_and_goes_on(
     serve: Serve, open_page: OpenPage, shelf: Shelf
 ) -> None:
-    server, picture = serve(), pad(shelf.image(), 1_600_000)
+    server, picture = serve(**SHORT_LEASE), pad(shelf.image(), 1_600_000)
     demo = await open_page(server)
     async with demo.limited_bandwidth(300_000):
         await demo.choose(picture)
@@ -246,7 +246,7 @@ async def test_button_of_the_row_goes_on_after_a_reload_with_the_handle_of_the_f
     demo.page.on("dialog", leave)
     await demo.page.evaluate(PICK_BY_HANDLE, [await transferred(demo.page, [picture])])
     card = demo.card(picture)
-    async with demo.limited_bandwidth(400_000):
+    async with demo.limited_bandwidth(150_000):
         await demo.page.locator(".drop").get_by_text("Choose files").click()
         await expect(card.percent).to_have_text(re.compile(r"^[2-9]\d"))
         await demo.page.add_init_script(ASK_AGAIN)
@@ -282,6 +282,12 @@ async def test_second_tab_shows_the_same_uploads(
     for tab in (first, second):
         await expect(tab.cards).to_have_count(1)
         await expect(tab.card(one).root).to_be_visible()
+    await first.card(one).button("Cancel").click()
+    await second.card(one).reaches("Cancelled")
+    await second.card(one).button("Dismiss").focus()
+    await first.card(one).button("Dismiss").click()
+    await expect(second.cards).to_have_count(0)
+    await expect(second.button("Show 2 hidden")).to_be_focused()
 
 
 async def test_only_the_tab_that_was_given_a_file_sends_it_also_after_a_pause(
@@ -297,7 +303,7 @@ async def test_only_the_tab_that_was_given_a_file_sends_it_also_after_a_pause(
 
     other, demo = await open_page(server), await open_page(server)
     context.on("request", record)
-    async with demo.limited_bandwidth(200_000):
+    async with demo.limited_bandwidth(150_000):
         async with demo.dragging(small, large) as drag:
             await drag("drop")
         await expect(demo.card(large).facts).to_contain_text("of 1.60 MB")
@@ -368,6 +374,7 @@ async def test_deleted_uploads_leave_the_list_in_all_tabs(
     assert await demo.focused() == "Download", "the focus moves to the next row"
     assert (await api.get(ids[first])).status == 410
     assert (await api.request("DELETE", f"/api/uploads/{ids[second]}")).status == 200
+    await expect(demo.card(second).root).to_have_count(0)
     await demo.card(third).button("Delete").press("Enter")
     await demo.page.clock.fast_forward(10_000)
     for tab in (demo, other):

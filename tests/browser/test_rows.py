@@ -13,14 +13,14 @@ from itertools import pairwise
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import OpenRows
+from tests.browser.conftest import OpenRows, new_context
+from tests.support.browser.axe import AXE, violations
 from tests.support.browser.demo import FOCUSED
 from tests.support.browser.rows import Rows
-from tests.support.harness import ROOT, RunningServer
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 
-_AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 _EVERY_STATE = """
 () => {
   const names = ["sent", "film", "bad", "stopped", "lost", "queued", "waiting", "done"].map((name) => `${name}.mp4`);
@@ -43,7 +43,7 @@ _EVERY_STATE = """
 
 @asynccontextmanager
 async def phone(browser: Browser, server: RunningServer) -> AsyncIterator[Rows]:
-    context = await browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    context = await new_context(browser, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     yield await Rows.open(await context.new_page(), server, "results")
     await context.close()
 
@@ -391,23 +391,19 @@ async def test_forced_colours_show_bars_and_the_primary_button(open_rows: OpenRo
 
 
 @pytest.mark.skipif(
-    not _AXE.is_file(), reason="axe-core is not installed: `make setup` brings it where npm is installed"
+    not AXE.is_file(), reason="axe-core is not installed: `make setup` brings it where npm is installed"
 )
 @pytest.mark.parametrize("attributes", ["results", 'mode="dialog"'])
 async def test_axe_finds_nothing_in_any_state(open_rows: OpenRows, attributes: str) -> None:
     own = await open_rows(attributes)
-    await own.page.add_script_tag(content=_AXE.read_text())
-    found = """
-    () => axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })
-      .then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))
-    """
+    rules = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
     await own.run(_EVERY_STATE)
-    assert await own.page.evaluate(found) == []
+    assert await violations(own.page, rules=rules) == []
     await own.button("Cancel all").click()
     if attributes == "results":
         await own.card("done.mp4").button("Show result").click()
-    assert await own.page.evaluate(found) == []
+    assert await violations(own.page, rules=rules) == []
     await own.run(
         "() => connection.uploads.splice(2).forEach(() => connection.dispatchEvent(new Event('uploadremoved')))"
     )
-    assert await own.page.evaluate(found) == []
+    assert await violations(own.page, rules=rules) == []

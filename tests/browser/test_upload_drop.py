@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.browser.test_docs_pages import opened
 from tests.conftest import Shelf
+from tests.support.browser.axe import AXE, violations
 from tests.support.browser.demo import NO_HANDLES, WORK_SECONDS, Card, choosing, transferred
-from tests.support.harness import ROOT, RunningServer
+from tests.support.harness import RunningServer
 from tests.support.pages import examples
-
-AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 
 pytestmark = [
     pytest.mark.browser,
@@ -52,18 +50,6 @@ async def give(page: Page, event: str, *files: Path, folder: str = "") -> None:
         }""",
         [event, transfer, folder],
     )
-
-
-async def violations(page: Page) -> list[Any]:
-    """Return what axe-core finds in the zone."""
-    await page.evaluate(AXE.read_text())
-    found: list[Any] = await page.evaluate(
-        """async () => {
-          const { violations } = await axe.run("upload-drop");
-          return violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
-        }"""
-    )
-    return found
 
 
 async def test_files_are_dropped_chosen_and_pasted_into_the_list_that_it_is_for(
@@ -108,7 +94,7 @@ async def test_files_are_dropped_chosen_and_pasted_into_the_list_that_it_is_for(
     assert [name for name, _ in events if name != "upload-started"] == [
         "upload-files", "upload-files", "upload-files", "upload-files", "upload-refused",
     ]  # fmt: skip
-    assert await violations(page) == []
+    assert await violations(page, of="upload-drop") == []
 
     await page.evaluate("document.addEventListener('upload-files', (event) => event.preventDefault())")
     await give(page, "drop", dropped)
@@ -118,7 +104,7 @@ async def test_files_are_dropped_chosen_and_pasted_into_the_list_that_it_is_for(
         await give(page, event, dropped)
     assert await drop.evaluate("(drop) => !drop.matches(':state(over)')")
     assert len(await page.evaluate("events")) == len(events) + 1, "what is prevented or disabled sends nothing"
-    assert await violations(page) == []
+    assert await violations(page, of="upload-drop") == []
 
 
 async def test_zone_alone_names_refused_files_and_shares_the_connection_of_the_lists(
@@ -133,7 +119,7 @@ async def test_zone_alone_names_refused_files_and_shares_the_connection_of_the_l
     await give(page, "drop", other)
     problem = page.locator("upload-drop").get_by_role("alert")
     await expect(problem).to_have_text("photo.jpg: not uploaded. Files of this type are not accepted here.")
-    assert await violations(page) == []
+    assert await violations(page, of="upload-drop") == []
     await page.evaluate(
         "([type]) => { document.querySelector('upload-drop').setAttribute('type', type) }", ["hero-video"]
     )

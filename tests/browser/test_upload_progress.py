@@ -81,7 +81,7 @@ async def test_element_shows_an_upload_until_its_result(
     open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     ffmpeg.behave("busy")
-    upload_id = await api.accepted(shelf.clip(seconds=2))
+    upload_id = await api.accepted(shelf.clip())
     own = await open_single(f'<upload-progress upload-id="{upload_id}" results></upload-progress>')
     card = await own.card("clip.mp4").compresses()
     assert await own.events() == []
@@ -110,7 +110,7 @@ async def test_element_dispatches_the_outcome_of_an_ended_upload_at_once(
 
 async def test_cancel_dispatches_upload_cancelled(open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     ffmpeg.behave("slow:60")
-    upload_id = await api.accepted(shelf.clip(seconds=2))
+    upload_id = await api.accepted(shelf.clip())
     own = await open_single(f'<upload-progress upload-id="{upload_id}"></upload-progress>')
     card = await own.card("clip.mp4").compresses()
     await card.button("Cancel").click()
@@ -122,7 +122,7 @@ async def test_failure_dispatches_upload_error_and_a_retry_dispatches_again(
     open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     ffmpeg.behave("die")
-    upload_id = await api.accepted(shelf.clip(seconds=1))
+    upload_id = await api.accepted(shelf.clip())
     await api.finished(upload_id)
     own = await open_single(f'<upload-progress upload-id="{upload_id}"></upload-progress>')
     await own.wait_for_event("upload-error", upload_id)
@@ -174,7 +174,7 @@ async def test_two_elements_of_an_upload_share_its_room_until_both_are_removed(o
 async def test_upload_of_an_assigned_connection_is_still_watched_after_the_element_is_removed(
     open_single: Open, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
-    clip = shelf.clip(seconds=1)
+    clip = shelf.clip()
     ffmpeg.behave("slow:60")
     own = await open_single("<upload-progress-list></upload-progress-list>")
     await own.page.get_by_label("Files").set_input_files(clip)
@@ -243,8 +243,9 @@ async def test_activity_icon_is_animated_unless_motion_is_reduced(
     open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     ffmpeg.behave("slow:60")
-    upload_id = await api.accepted(shelf.clip(seconds=2))
+    upload_id = await api.accepted(shelf.clip())
     own = await open_single(f'<upload-progress upload-id="{upload_id}"></upload-progress>')
+    await own.page.emulate_media(reduced_motion="no-preference")
     card = await own.card("clip.mp4").compresses()
 
     async def moving() -> Any:

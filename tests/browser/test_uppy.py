@@ -45,7 +45,7 @@ async def uppy(server: RunningServer, context: BrowserContext) -> OwnPage:
 
 async def test_uppy_resumes_after_a_reload(uppy: OwnPage, shelf: Shelf, api: Api, list_uploads: ListUploads) -> None:
     picture = pad(shelf.image(), 1_600_000)
-    async with limited_bandwidth(uppy.page, 400_000):
+    async with limited_bandwidth(uppy.page, 150_000):
         await uppy.pick(picture)
         await eventually(lambda: len(uppy.chunks) >= 3)
         await uppy.load()

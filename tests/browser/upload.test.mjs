@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { Semaphore } from "../../static/sending/semaphore.js";
 import { TransferMeter } from "../../static/sending/transfer-meter.js";
+import { snapshotOf } from "../../static/bindings/snapshots.js";
 import { Upload } from "../../static/client/upload.js";
 import { outcomeOf, viewOf } from "../../static/elements/upload-view-model.js";
 import { Http } from "../../static/protocol/http.js";
@@ -51,6 +52,22 @@ test("messages that arrive before the join is answered are applied after the ans
   assert.deepEqual(applied, []);
   upload.joined(message(3), [message(1), message(2), message(3)]);
   assert.deepEqual([...new Set(applied)], [1, 2, 3, 4]);
+});
+
+test("what can be played before the end is an event once, a snapshot's property and has an absolute URL", () => {
+  const { upload } = watched();
+  const urls = [];
+  upload.addEventListener("playable", ({ detail }) => urls.push(detail.url));
+  upload.joined(message(1), [message(1)]);
+  assert.equal(snapshotOf(upload).playable, null);
+  const playable = { key: "film/segments/hls.m3u8", mime: "", url: "/media/1/film/segments/hls.m3u8", qualities: [] };
+  upload.receive(message(2, { playable }));
+  upload.receive(message(3, { playable }));
+  const url = "https://films.example/media/1/film/segments/hls.m3u8";
+  assert.deepEqual(urls, [url]);
+  assert.equal(snapshotOf(upload).playable.url, url);
+  upload.receive(message(4, { status: "completed", stage: "done" }));
+  assert.equal(snapshotOf(upload).playable, null);
 });
 
 test("after a lost event no later event is applied until it arrives", () => {

@@ -17,8 +17,8 @@ from tests.chaos.clients import PATIENCE_SECONDS, UploadingClient
 from tests.chaos.deployment import Deployment
 from tests.chaos.faults import Faults
 from tests.chaos.plan import Counts, Plan
-from tests.chaos.verdict import check_leftovers, check_uploads, check_webhooks
-from tests.support.clips import make_clip, make_image
+from tests.chaos.verdict import FILM, FILM_SECONDS, check_films, check_leftovers, check_uploads, check_webhooks
+from tests.support.clips import make_clip, make_film, make_image
 from tests.support.harness import eventually
 from tests.support.s3_server import S3Server
 
@@ -37,7 +37,7 @@ class Chaos:
         self._files = [
             make_clip(folder / "files" / "clip.mp4", seconds=1, size="160x120", audio=False),
             make_image(folder / "files" / "picture.png", size=(160, 120)),
-            make_clip(folder / "files" / "film.mov", seconds=1, size="160x120"),
+            make_film(folder / "files" / FILM, "-pix_fmt", "yuv444p", seconds=FILM_SECONDS, sound=True),
         ]
 
     async def run(self) -> Counts:
@@ -76,6 +76,7 @@ class Chaos:
                     task.cancel()
                 await asyncio.gather(*uploading, return_exceptions=True)
             broken = await check_uploads(clients, self._deployment, self.counts)
+            broken += await check_films(clients, self._deployment, self.counts)
             broken += await check_webhooks(clients, self._deployment, self.counts)
             broken += await check_leftovers(clients, self._deployment)
             assert not broken, "\n".join([f"seed {self._plan.seed}", *broken, str(self.counts)])

@@ -85,7 +85,7 @@ class UploadingClient:
         self.upload_id = ""
         self.failed_calls = 0
         self.follower: Follower
-        self._filename = file.name
+        self.filename = file.name
         self._template = "image" if file.suffix == ".png" else "video"
         self._content = _distinct(file.read_bytes(), number)
         self._own = own
@@ -106,7 +106,7 @@ class UploadingClient:
             await following
 
     async def _reserved(self, api: Api) -> Reply | None:
-        reply = await self._answer(api.reserve((self._filename, len(self._content)), template=self._template))
+        reply = await self._answer(api.reserve((self.filename, len(self._content)), template=self._template))
         return reply if reply and reply.status == 201 else None
 
     async def _sent(self, api: Api) -> bool:

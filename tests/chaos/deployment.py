@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from tests.e2e.conftest import FakeFfmpeg
-from tests.support.harness import RunningServer, ServerUnderTest
+from tests.support.harness import SHORT_LEASE, RunningServer, ServerUnderTest
 from tests.support.receiver import SECRET, Receiver
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server
@@ -94,6 +94,7 @@ class Deployment:
             self.members,
             **self.fake.env,
             **bucket,
+            **SHORT_LEASE,
             ROOMCAST_TEMPLATES=str(templates),
             ROOMCAST_WEBHOOK_PRIVATE="1",
             ROOMCAST_RETRY_SECONDS="0.2",

@@ -161,9 +161,7 @@ def compare(names: Sequence[str], rounds: int) -> int:
     with tempfile.TemporaryDirectory(prefix="roomcast-flood-") as name:
         folder = Path(name)
         picture = make_image(folder / "picture.png", size=(160, 120)).read_bytes()
-        with RunningServer(
-            folder / "data", JWT_SECRET=SECRET, ROOMCAST_LOG="error", ROOMCAST_LEASE_SECONDS="30"
-        ) as server:
+        with RunningServer(folder / "data", JWT_SECRET=SECRET, ROOMCAST_LOG="error") as server:
             asyncio.run(honest_run(server, picture, Run()))  # the first requests load modules, for a second
             growth = 0.0
             for _ in range(rounds):

@@ -25,6 +25,7 @@ class Counts:
     outcomes: Counter[str] = field(default_factory=Counter)
     attempts: Counter[int] = field(default_factory=Counter)
     events: int = 0
+    segments: int = 0
     reconnections: int = 0
     failed_calls: int = 0
     deliveries: int = 0
@@ -41,6 +42,7 @@ class Counts:
                 f"chaos: seed {self.seed}, {self.seconds:.0f} s, {self.faults.total()} faults: {faults}",
                 f"  uploads: {self.outcomes.total()}: {outcomes}; attempts: {attempts}",
                 f"  watchers: {self.events} events received once and in order over {self.reconnections} reconnections",
+                f"  films: {self.segments} segments were made, none of them twice, and every frame is in its place",
                 f"  longest time out of a room {self.longest_outage:.1f} s; {self.failed_calls} calls were repeated",
                 f"  webhooks: {self.deliveries} assemblies delivered, {self.repeated_deliveries} requests repeated",
             )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.chaos.clients import UploadingClient, has_ended
 from tests.chaos.deployment import Deployment
 from tests.chaos.plan import Counts
+from tests.support.decoded import packets
 from tests.support.harness import Api, eventually
 from tests.support.watchers import PROGRESS, Message, Watcher, assert_truthful
 
@@ -28,6 +32,9 @@ CLEANUP_SECONDS = 120.0
 """Within which a process deletes the source of an upload whose worker died between its end and the deletion."""
 
 WEBHOOK_SECONDS = 120.0
+
+FILM, FILM_SECONDS, FILM_FPS = "film.mov", 24, 5
+"""A film that is compressed in segments."""
 
 
 async def check_uploads(clients: Sequence[UploadingClient], deployment: Deployment, counts: Counts) -> list[str]:
@@ -85,6 +92,33 @@ def _check_messages(client: UploadingClient, stored: list[Message]) -> list[str]
         assert_truthful(client.watcher.messages(client.upload_id))
     except AssertionError as error:
         broken.append(f"the watcher received a contradiction: {error}")
+    return broken
+
+
+async def check_films(clients: Sequence[UploadingClient], deployment: Deployment, counts: Counts) -> list[str]:
+    """Check that no segment of a film is missing or was made twice, although workers that made it were killed."""
+    broken: list[str] = []
+    logs = [worker.log.read_text(errors="replace").splitlines() for worker in deployment.cluster.workers]
+    entries = [json.loads(line) for line in itertools.chain(*logs) if line.startswith("{")]
+    made = Counter(
+        (entry["upload"], entry["plan"], entry["task"])
+        for entry in entries
+        if entry["event"] == "task_ended" and entry["outcome"] == "completed"
+    )
+    broken += [f"{key[0]}: task {key[2]} was done {count} times" for key, count in made.items() if count > 1]
+    counts.segments = made.total()
+    for client in (client for client in clients if client.filename == FILM):
+        async with Api(deployment.cluster.webs[0]) as api:
+            body = (await api.get(client.upload_id)).body
+            if body["status"] != "completed":
+                continue
+            content = (await api.request("GET", body["element"]["outputs"][0]["url"])).content
+        with tempfile.NamedTemporaryFile(suffix=".mp4") as video:
+            video.write(content)
+            video.flush()
+            frames = len(packets(Path(video.name), "v"))
+        if frames != FILM_SECONDS * FILM_FPS:
+            broken.append(f"{client.upload_id}: the film has {frames} frames")
     return broken
 
 

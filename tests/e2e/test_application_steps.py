@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support.harness import Api, RunningServer, RunningWorker, eventually
+from tests.support.harness import SHORT_LEASE, Api, RunningServer, RunningWorker, eventually
 from tests.support.pages import examples
 from tests.support.start_failures import start_failures
 from tests.support.watchers import Watcher, assert_truthful
@@ -24,7 +24,7 @@ from roomcast import Rejected
 FLAGS = Path(__file__).with_name("flags")
 
 def register(roomcast):
-    @roomcast.step("scan", after="fetch", seconds=1.0, text="Scanning for viruses", share=1)
+    @roomcast.step("scan", after="fetch", seconds=60, text="Scanning for viruses", share=1)
     async def scan(job):
         how = job.source_path.read_text()
         await job.progress(0.5)
@@ -32,14 +32,17 @@ def register(roomcast):
             raise ValueError("no")
         if how == "reject":
             raise Rejected("INFECTED", "The file has a virus.")
-        if how == "hang":
-            await asyncio.Event().wait()
         if how == "block":
             until = time.monotonic() + 1.3
             while time.monotonic() < until: pass
         if how == "kill" and not (FLAGS / "killed").exists():
             (FLAGS / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    @roomcast.step("hang", after="scan", seconds=1.0)
+    async def hang(job):
+        if job.source_path.read_text() == "hang":
+            await asyncio.Event().wait()
 
     @roomcast.step("wait", after="scan", seconds=60)
     def wait(job):
@@ -100,6 +103,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def settings(folder: Path) -> dict[str, str]:
     return {
+        **SHORT_LEASE,
         "ROOMCAST_CONFIG": str(folder / "roomcast.toml"),
         "ROOMCAST_ATTEMPTS": "2",
         "ROOMCAST_RETRY_SECONDS": "0.01",
@@ -158,8 +162,8 @@ async def test_steps_report_in_the_bar_and_their_outputs_are_listed_and_served(
             2,
             {
                 "code": "STEP_FAILED",
-                "message": "The step scan took longer than 1 s.",
-                "step": "scan",
+                "message": "The step hang took longer than 1 s.",
+                "step": "hang",
                 "retryable": True,
             },
         ),
@@ -191,7 +195,7 @@ async def test_cancel_is_acknowledged_when_the_thread_of_the_step_has_stopped(
     api: Api, watcher: Watcher, server: RunningServer, folder: Path, flags: Path
 ) -> None:
     upload_id = await sent(api, watcher, folder, "cancel")
-    await eventually((flags / "waiting").exists, 30, what="the step at work")
+    await eventually((flags / "waiting").exists, 60, what="the step at work")
     assert await watcher.cancel(upload_id) == {"ok": True}
     assert (flags / "stopped").exists()
     last = await watcher.end(upload_id)
@@ -212,7 +216,7 @@ async def test_process_killed_in_a_step_starts_again_and_completes(
     api: Api, watcher: Watcher, server: RunningServer, folder: Path, flags: Path
 ) -> None:
     upload_id = await sent(api, watcher, folder, "kill", killed=True)
-    await eventually(lambda: not server.alive, 30, what="the end of the server")
+    await eventually(lambda: not server.alive, 60, what="the end of the server")
     server.kill()
     server.restart()
     last = await api.finished(upload_id)
@@ -224,7 +228,7 @@ async def test_event_is_delivered_again_after_a_kill_and_the_applications_own_ev
 ) -> None:
     async with Watcher(server.url) as watcher:
         upload_id = await sent(api, watcher, folder, "events", killed=True)
-        await eventually(lambda: not server.alive, 30, what="the end of the server")
+        await eventually(lambda: not server.alive, 60, what="the end of the server")
     server.kill()
     server.restart()
     async with Watcher(server.url) as watcher:

@@ -287,7 +287,7 @@ async def test_in_open_mode_off_loopback_an_md5_grants_no_access(serve: Serve, s
 
 async def test_a_form_that_a_crash_left_unsealed_is_sealed_and_gets_its_id(serve: Serve, shelf: Shelf) -> None:
     files = shelf.image("one.png"), shelf.image("two.png", size=(50, 30))
-    server = serve(ROOMCAST_RESERVATION_SECONDS="4")
+    server = serve(ROOMCAST_RESERVATION_SECONDS="8")
     async with Api(server) as api:
         reserved = await reserve(api, *files, declare=False)
         urls = [entry["contentUrl"] for entry in reserved.body["uploads"]]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import HeldServer
-from tests.support.harness import OURS, Api, RunningServer
+from tests.support import warm
+from tests.support.harness import OURS, SHORT_LEASE, Api, RunningServer
 from tests.support.tus import Tus, id_of
 
 MOST = 4
@@ -25,19 +26,14 @@ ROOMCAST = str(Path(sys.executable).with_name("roomcast"))
 async def run(data: Path, *arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not OURS.match(name)}
     return await asyncio.to_thread(
-        subprocess.run,
-        [ROOMCAST, *map(str, arguments)],
-        env={**clean, "ROOMCAST_DATA": str(data), **env},
-        capture_output=True,
-        text=True,
-        check=False,
+        warm.run, [ROOMCAST, *map(str, arguments)], env={**clean, "ROOMCAST_DATA": str(data), **env}
     )
 
 
 async def test_backup_of_a_busy_server_has_all_that_it_accepted_and_is_restored_after_its_death(
     serve: Serve, shelf: Shelf, tmp_path: Path
 ) -> None:
-    server, image = serve(ROOMCAST_WORKERS="1"), shelf.image(size=(64, 64))
+    server, image = serve(**SHORT_LEASE, ROOMCAST_WORKERS="1"), shelf.image(size=(64, 64))
     copy, restored = tmp_path / "backup", tmp_path / "restored"
     content = image.read_bytes()
     async with Api(server) as api:
@@ -59,7 +55,7 @@ async def test_backup_of_a_busy_server_has_all_that_it_accepted_and_is_restored_
 
     made = await run(restored, "restore", copy)
     assert (made.returncode, made.stderr) == (0, "")
-    with RunningServer(restored, ROOMCAST_WORKERS="2") as again:
+    with RunningServer(restored, **SHORT_LEASE) as again:
         async with Api(again) as api:
             known = {upload["uploadId"] for upload in (await api.list()).body["uploads"]}
             assert known >= {done, *before, id_of(paused)}
@@ -87,7 +83,7 @@ async def test_backup_of_data_in_redis_is_left_to_redis(tmp_path: Path) -> None:
 
 
 async def test_older_ledger_beside_newer_results_leaves_them_alone(tmp_path: Path, shelf: Shelf) -> None:
-    held = HeldServer(tmp_path)
+    held = HeldServer(tmp_path, **SHORT_LEASE)
     with held.server as server:
         async with Api(server) as api:
             held.hold("fetch")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.support.harness import ROOT, Api
+from tests.support.harness import ROOT, SHORT_LEASE, Api
+from tests.support.node_host import NodeProgram
 from tests.support.tokens import SECRET, token
 from tests.support.watchers import Recorder, assert_truthful
 
@@ -33,26 +33,20 @@ class NodeListener(Recorder):
         self.ids: list[str] = []
         self.opened = 0
         self.closed_by: int | None = None
-        self._arguments = [url, event, token]
+        self._program = NodeProgram(SCRIPT, url, event, token)
 
     async def __aenter__(self) -> Self:
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            "node", str(SCRIPT), *self._arguments, stdout=pipe, limit=2**22
-        )
+        await self._program.__aenter__()
         self._reading = asyncio.create_task(self._read())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
+        await self._program.end_input()
         await self._reading
+        await self._program.__aexit__(None, None, None)
 
     async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            lines: dict[str, Any] = json.loads(line)
+        async for lines in self._program.lines():
             match lines["kind"]:
                 case "open":
                     self.opened += 1
@@ -67,8 +61,8 @@ class NodeListener(Recorder):
 async def test_eventsource_reconnects_by_itself_and_stops_at_the_end(
     serve: Serve, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
-    fake.behave("slow:1")
-    server = serve(JWT_SECRET=SECRET, **fake.env)
+    fake.behave("busy")
+    server = serve(JWT_SECRET=SECRET, **fake.env, **SHORT_LEASE)
     async with Api(server, token("alice")) as api:
         upload_id = await api.accepted(shelf.clip())
         url = f"{server.url}/api/uploads/{upload_id}/events"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conftest import Serve, Shelf
-from tests.support.harness import Api, HalfSent, eventually
+from tests.support.harness import SHORT_LEASE, Api, HalfSent, eventually
 
 HEADERS = {"Content-Type": "multipart/form-data; boundary=frontier"}
 
@@ -18,7 +18,7 @@ def file_part(filename: str, content: bytes) -> bytes:
 async def test_files_of_a_form_fail_after_the_server_was_killed_and_can_be_sent_again(
     serve: Serve, shelf: Shelf
 ) -> None:
-    server, content = serve(), shelf.image().read_bytes()
+    server, content = serve(**SHORT_LEASE), shelf.image().read_bytes()
     stored, arriving = file_part("stored.png", content), file_part("arriving.png", content + bytes(1 << 20))
     body = stored + arriving + b"--frontier--\r\n"
     async with Api(server) as api:

@@ -19,7 +19,7 @@ import pytest
 from roomcast_workers.sandbox.exec import landlock_version, seccomp_supported
 
 from tests.support import attacks
-from tests.support.clips import make_clip, make_heavy_clip, make_image, truncate
+from tests.support.clips import make_clip, make_image, truncate
 from tests.support.ffmpeg_runs import linux
 from tests.support.harness import Api, RunningServer, eventually
 
@@ -27,6 +27,8 @@ SECRET = "the sibling's secret"
 REFUSED = "UNSUPPORTED_TYPE"
 COMPLETED, UNREADABLE, TOO_LARGE = "completed", "UNREADABLE_MEDIA", "TOO_LARGE"
 FAULTS = {COMPLETED, REFUSED, UNREADABLE, TOO_LARGE}
+pytestmark = pytest.mark.timeout(600)  # all files are processed before the first test
+
 MUTANTS = 17
 
 
@@ -259,10 +261,13 @@ def encoders(server: RunningServer) -> list[str]:
 @linux
 def test_programs_that_read_uploads_run_in_the_reported_sandbox(house: House) -> None:
     async def seen() -> tuple[dict[str, Any], bool]:
-        film = make_heavy_clip(house.server.data.parent / "heavy.mp4", seconds=2).read_bytes()
+        path = house.server.data.parent / "half-an-hour.mp4"
+        clip = make_clip(path.with_name("second.mp4"), seconds=1, size="96x64", audio=False)
+        attacks.ffmpeg("-stream_loop", "1800", "-i", clip, "-c", "copy", path)
+        film = path.read_bytes()
         async with Api(house.server) as api:
             ready = await api.request("GET", "/readyz")
-            upload_id, url = await api.reserved("heavy.mp4", len(film))
+            upload_id, url = await api.reserved(path.name, len(film))
             assert (await api.put(url, film)).status == 202
             at_work = functools.partial(encoders, house.server)
             (status,) = await eventually(at_work, what="an ffmpeg at work")

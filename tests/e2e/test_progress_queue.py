@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.test_transflow import ends, named, steps_of, stream
-from tests.support.harness import Api, eventually
+from tests.support.harness import SHORT_LEASE, Api, eventually
 from tests.support.s3_server import ENVIRONMENT
 
 
@@ -44,7 +44,7 @@ class Queue:
         def ended() -> bool:
             return any(step["type"] == end and step["uploadId"] == upload_id for step in self.take())
 
-        await eventually(ended, 30, what=f"{end} in the queue")
+        await eventually(ended, 60, what=f"{end} in the queue")
         return [step for step in self.taken if step["uploadId"] == upload_id]
 
 
@@ -109,7 +109,7 @@ async def test_a_queue_is_found_by_its_name_and_uploads_may_be_message_groups(
 async def test_steps_that_a_killed_server_did_not_publish_are_published_after_a_restart(
     serve: Serve, shelf: Shelf, queue: Queue
 ) -> None:
-    server = serve(**queue.env)
+    server = serve(**queue.env, **SHORT_LEASE)
     async with Api(server) as api:
         upload_id, url = await api.reserved("picture.png", shelf.image().stat().st_size)
         await queue.until(upload_id, "step:start")
@@ -128,4 +128,4 @@ async def test_the_steps_of_a_retry_are_published(serve: Serve, queue: Queue) ->
         await api.cancel(upload_id)
         await queue.until(upload_id, "error")
         await api.retry(upload_id)
-        await eventually(lambda: steps_of(queue.take(), upload_id).count(("start", None)) == 2, 20)
+        await eventually(lambda: steps_of(queue.take(), upload_id).count(("start", None)) == 2, 60)

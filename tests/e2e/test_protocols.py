@@ -14,7 +14,7 @@ from tests.support.protocol.client import TRACE, Case, Client
 from tests.support.protocol.engine_cases import ENGINE, HEARTBEAT
 from tests.support.protocol.socket_cases import SOCKET
 
-_TIMEOUT_SECONDS = 30.0
+_TIMEOUT_SECONDS = 60.0
 
 FAILED_BY_STOCK = {
     # It accepts what the protocol forbids, or waits without end.

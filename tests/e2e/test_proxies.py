@@ -183,7 +183,7 @@ async def test_websocket_of_a_page_receives_the_events_of_its_room(behind: Calla
     browser = behind(name)
     entry = await browser.reserve(len(SMALL))
     url = f"{browser.url}/socket.io/?EIO=4&transport=websocket"
-    async with asyncio.timeout(30), browser.http.ws_connect(url, headers={"Origin": browser.url}) as socket:
+    async with asyncio.timeout(60), browser.http.ws_connect(url, headers={"Origin": browser.url}) as socket:
         assert (await socket.receive_str()).startswith("0{")
         await socket.send_str("40")
         assert (await socket.receive_str()).startswith("40{")
@@ -204,7 +204,7 @@ async def test_polling_of_a_page_of_the_public_address_receives_the_events_of_it
     assert (await browser.poll(sid)).startswith("40{")
     assert await browser.poll(sid, f'420["join-upload","{entry["uploadId"]}"]') == "ok"
     await browser.json("PUT", entry["contentUrl"], data=SMALL)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while '"completed"' not in (packets := await browser.poll(sid)):
             if packets == "2":
                 await browser.poll(sid, "3")
@@ -215,7 +215,7 @@ async def test_polling_of_a_page_of_the_public_address_receives_the_events_of_it
 async def test_event_stream_is_passed_on_while_it_lasts(behind: Callable[[str], Browser], name: str) -> None:
     browser = behind(name)
     entry = await browser.reserve(len(SMALL))
-    async with asyncio.timeout(30), browser.request("GET", f"/api/uploads/{entry['uploadId']}/events") as stream:
+    async with asyncio.timeout(60), browser.request("GET", f"/api/uploads/{entry['uploadId']}/events") as stream:
         messages = events(stream)
         assert (await anext(messages))["stage"] == "receiving"
         await browser.json("PUT", entry["contentUrl"], data=SMALL)

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg, HeldServer
 from tests.support.clips import truncate
-from tests.support.harness import EXIT_WITHIN, Api, HalfSent, RunningServer, eventually
+from tests.support.harness import EXIT_WITHIN, SHORT_LEASE, Api, HalfSent, RunningServer, eventually
 from tests.support.watchers import NodeWatcher, Recorder, Watcher, assert_truthful
 
 HOLDS = {"fetching": "fetch", "storing": "store"}
@@ -22,7 +22,7 @@ AT_WORK = ["fetching", "probing", "compressing", "thumbnails", "storing"]
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory, fake: FakeFfmpeg) -> Iterator[HeldServer]:
     """One server that dies and lives again, test after test."""
-    held = HeldServer(tmp_path_factory.mktemp("held"), **fake.env, ROOMCAST_WORKERS="1")
+    held = HeldServer(tmp_path_factory.mktemp("held"), **fake.env, **SHORT_LEASE, ROOMCAST_WORKERS="1")
     with held.server:
         yield held
 
@@ -77,7 +77,7 @@ class Scene:
 
 @pytest.fixture
 def scene(held: HeldServer, fake: FakeFfmpeg, api: Api, shelf: Shelf) -> Scene:
-    return Scene(held, fake, api, shelf.clip())
+    return Scene(held, fake, api, shelf.clip(seconds=2))
 
 
 async def rejoin(watcher: Recorder, upload_id: str) -> None:
@@ -162,7 +162,7 @@ async def test_source_is_deleted_after_the_server_was_killed_right_after_complet
     held.let_go()
     server.restart()
     media = server.data / "media"
-    await eventually(lambda: all(path.is_relative_to(media) for path in server.files_of(upload_id)), 20.0)
+    await eventually(lambda: all(path.is_relative_to(media) for path in server.files_of(upload_id)), 60)
     assert (await api.get(upload_id)).body["status"] == "completed"
 
 
@@ -176,7 +176,7 @@ async def test_cause_of_a_hopeless_upload_is_unchanged_after_the_server_was_kill
     server.kill()
     held.let_go()
     server.restart()
-    await eventually(lambda: server.files_of(upload_id) == [], 20.0)
+    await eventually(lambda: server.files_of(upload_id) == [], 60)
     after = (await api.get(upload_id)).body
     assert after["error"]["code"] == "UNREADABLE_MEDIA"
     assert (after["error"], after["attempt"], after["seq"]) == (before["error"], 1, before["seq"])

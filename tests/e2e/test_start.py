@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -21,8 +22,9 @@ class ColdServer(RunningServer):
     warm = False
 
 
-async def test_python_m_roomcast_starts_a_healthy_server(tmp_path: Path) -> None:
-    with ColdServer(tmp_path / "data") as server:
+async def test_roomcast_serve_starts_a_healthy_server(tmp_path: Path) -> None:
+    command = str(Path(sys.executable).with_name("roomcast"))
+    with ColdServer(tmp_path / "data", command=(command, "serve")) as server:
         assert [name.rpartition("/")[2] for name in server.process.cmdline()[1:]] == ["-m", "roomcast"]
         async with Api(server) as api:
             assert await api.healthy()
@@ -89,7 +91,7 @@ async def test_start_with_data_of_a_newer_version_is_refused_with_a_sentence(tmp
             await client.set("{roomcast}:schema", 99)
             await client.aclose()
         with pytest.raises(AssertionError) as refusal:
-            ColdServer(data, **env).start()
+            RunningServer(data, **env).start()
     message = str(refusal.value)
     assert f"The {kind} was written by a newer version of Roomcast: its schema version is 99" in message
     assert "start_failed" in message

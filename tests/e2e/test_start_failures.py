@@ -9,14 +9,13 @@ import pty
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.support import warm
 from tests.support.harness import OURS, RunningServer, RunningWorker, eventually
 from tests.support.redis_server import RunningRedis
 from tests.support.start_failures import start_failures
@@ -148,10 +147,7 @@ class Terminal:
         env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
         env |= {"ROOMCAST_DATA": str(data), "PORT": "0", "TERM": "xterm", "COLUMNS": "80", "NO_COLOR": "1"}
         self._screen, theirs = pty.openpty()
-        command = [sys.executable, "-m", "roomcast"]
-        self.process = subprocess.Popen(
-            command, env={**env, **environment}, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
-        )
+        self.process = warm.start(["-m", "roomcast"], env={**env, **environment}, terminal=theirs)
         os.close(theirs)
         self.text = ""
 
@@ -167,7 +163,7 @@ class Terminal:
             while piece := os.read(self._screen, 65536):
                 self.text += piece.decode().replace("\r\n", "\n")
         os.close(self._screen)
-        return self.process.wait()
+        return self.process.wait(60)
 
 
 def test_terminal_shows_a_banner_readable_lines_and_a_calm_end(tmp_path: Path) -> None:
@@ -187,20 +183,19 @@ def test_terminal_shows_a_banner_readable_lines_and_a_calm_end(tmp_path: Path) -
     assert terminal.text.rstrip().endswith("Stopped.")
 
 
-def test_second_ctrl_c_ends_a_process_at_once(tmp_path: Path) -> None:
+async def test_second_ctrl_c_ends_a_process_at_once(tmp_path: Path) -> None:
     server = RunningServer(tmp_path / "data", ROOMCAST_DRAIN_SECONDS="200").start()
     server.process.send_signal(signal.SIGINT)
-    while "stopping" not in events(server):
-        assert server.alive
+    await eventually(lambda: "stopping" in events(server), what="the first stop")
     server.process.send_signal(signal.SIGINT)
-    assert server._end(None, 20.0).code == 130
+    assert server._end(None, 60.0).code == 130
     assert events(server)[-1] == "stopped_at_once"
 
 
 def test_closed_terminal_stops_a_process_in_good_order(tmp_path: Path) -> None:
     server = RunningServer(tmp_path / "data").start()
     server.process.send_signal(signal.SIGHUP)
-    assert server._end(None, 20.0).code == 0
+    assert server._end(None, 60.0).code == 0
     assert events(server)[-2:] == ["stopping", "stopped"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.support.harness import EXIT_WITHIN, Api, HalfSent, Reply, RunningServer, eventually
+from tests.support.harness import EXIT_WITHIN, SHORT_LEASE, Api, HalfSent, Reply, RunningServer, eventually
 from tests.support.streams import StreamWatcher
 from tests.support.tokens import SECRET, token
 from tests.support.watchers import Watcher, assert_truthful, statuses
@@ -247,8 +247,8 @@ async def test_stream_ends_when_its_token_expires(serve: Serve) -> None:
 async def test_stream_resumes_without_a_gap_after_the_server_was_killed(
     serve: Serve, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
-    fake.behave("slow:1")
-    server = serve(**fake.env)
+    fake.behave("busy")
+    server = serve(**fake.env, **SHORT_LEASE)
     clip = shelf.clip()
     async with Api(server) as api:
         upload_id = await api.accepted(clip)
@@ -256,8 +256,8 @@ async def test_stream_resumes_without_a_gap_after_the_server_was_killed(
             await before.until(upload_id, lambda message: bool(message["speed"]))
             server.kill()
             await before.closed()
-        server.restart()
         fake.heal()
+        server.restart()
         async with native(server, upload_id, before.last_id) as after:
             await after.closed(60)
     events = before.events(upload_id) + after.events(upload_id)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.e2e.conftest import HeldServer
-from tests.support.harness import Api, HalfSent, eventually
+from tests.support.harness import SHORT_LEASE, Api, HalfSent, eventually
 from tests.support.tokens import SECRET, token
 from tests.support.tus import MIB, Tus, completed, half_sent, id_of, on_disk, reserved
 from tests.support.tus_clients import JAVASCRIPT, client
@@ -59,7 +59,7 @@ async def received_in_drops(api: Api, url: str, sending: HalfSent, least: int) -
 
 
 async def test_upload_is_queued_after_the_server_was_killed_with_all_bytes_stored(tmp_path: Path, large: bytes) -> None:
-    held = HeldServer(tmp_path)
+    held = HeldServer(tmp_path, **SHORT_LEASE)
     with held.server as server:
         async with Api(server) as api:
             url = await reserved(api, large)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import unicodedata
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, cast
 
 import orjson
 from roomcast.assemblies.webhooks.javascript_json import encode_json
@@ -12,6 +15,7 @@ from roomcast.client.sse import Parser
 from roomcast.credentials import bearer
 from roomcast.errors import Forbidden, Malformed, UnreadableMedia, UnreadableRecord
 from roomcast.http.streams.sse import parse_position
+from roomcast.media.byte_ranges import check_within
 from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder, content_disposition
 from roomcast.media.url_signer import UrlSigner
 from roomcast.origins import check_origins
@@ -23,8 +27,15 @@ from roomcast.uploads.templates import TemplateFileError, parse_templates
 from roomcast_workers.ffmpeg.progress import ProgressParser
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import parse_ffprobe
+from roomcast_workers.sources.boxes import top_level_boxes
+from roomcast_workers.sources.matroska import scan_matroska
+from roomcast_workers.sources.mov_index import scan_index
+from roomcast_workers.sources.mp4_fragments import scan_fragments
 
 from tests.fuzz.target import segments, target
+from tests.support.matroska import film_clusters, matroska
+from tests.support.mp4 import AUDIO, VIDEO, movie_index
+from tests.support.mp4_fragments import film
 
 _FOLDER = "upload_0123456789abcdef0123456789abcdef"
 _SIGNER = UrlSigner(b"a secret of the fuzz target", seconds=3600, clock=lambda: 1_700_000_000.0)
@@ -177,7 +188,7 @@ def ffmpeg_progress(data: bytes) -> None:
 
 
 @target(
-    b"0,0.000000,0.000000,0.040000,1234,K__\n1,0.02,N/A,0.02,99,__\n",
+    b"0,0.000000,0.000000,0.040000,1234,48,K__\n1,0.02,N/A,0.02,99,N/A,__\n",
     tokens=[b"\n", b",", b"0", b"1", b"N/A", b"nan", b"inf", b"-1", b"1e308", b"K__", b"9" * 30, b"\xff", b"x" * 300],
 )
 def ffprobe_packets(data: bytes) -> None:
@@ -189,6 +200,53 @@ def ffprobe_packets(data: bytes) -> None:
     assert len(scan.streams) <= len(data)
     seconds = scan.seconds(0, 1)
     assert seconds is None or seconds >= 0
+
+
+@target(
+    movie_index(),
+    tokens=[b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\x08", b"trak", b"stbl", b"stsz", b"ctts", b"stsc", b"stco",
+            b"stss", b"elst", b"sbgp", b"mvex"],
+)  # fmt: skip
+def index_of_a_film(data: bytes) -> None:
+    scan = scan_index(data, 10_000, [VIDEO, AUDIO])
+    if scan is not None:
+        assert 0 < scan.stream(0).packets <= len(data)
+        assert scan.stream(0).size <= 10_000 * scan.stream(0).packets
+
+
+@contextmanager
+def as_file(data: bytes) -> Iterator[BinaryIO]:
+    """Give a file with these bytes."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        yield cast(BinaryIO, file)
+
+
+def check_scan(scan: PacketScan | None, size: int) -> None:
+    if scan is not None:
+        assert scan.pieces is not None
+        assert scan.pieces.end <= size
+        for stream in scan.streams.values():
+            check_within(zip(stream.intervals.first_bytes, stream.intervals.end_bytes, strict=True), size)
+
+
+@target(
+    matroska(film_clusters()),
+    tokens=[*film_clusters(), b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\x01\xff", b"\xff", b"\xec\x80", b"\xa0"],
+)
+def blocks_of_a_film(data: bytes) -> None:
+    with as_file(data) as file:
+        check_scan(scan_matroska(file, [VIDEO, AUDIO]), len(data))
+
+
+@target(
+    film(),
+    tokens=[b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\x08", b"traf", b"tfhd", b"tfdt", b"trun", b"trex", b"moof"],
+)
+def fragments_of_a_film(data: bytes) -> None:
+    with as_file(data) as file:
+        check_scan(scan_fragments(file, list(top_level_boxes(file)), [VIDEO, AUDIO]), len(data))
 
 
 @target(

@@ -6,16 +6,22 @@ import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_aiohttp import AiohttpClient
 from roomcast.extensions.registry import Extensions
 from roomcast_workers import factory as build
+from roomcast_workers import worker
+from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.sandbox import sandbox
+from roomcast_workers.segments import encoder_version
 
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support.app import AppServer, app_server, captured_log, nothing_left
+
+if TYPE_CHECKING:
+    from tests.support.s3_server import Proxy, S3Server
 
 ServeApp = Callable[..., Awaitable[AppServer]]
 
@@ -27,10 +33,19 @@ def clip_size() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def tried_once() -> Iterator[None]:
-    """Which walls a program runs behind is tried out once for all servers of this process."""
+    """Which walls a program runs behind, and which version an ffmpeg has, is found out once for all servers of this
+    process."""
     detect = functools.cache(sandbox.detect)
+    versions: dict[Binaries, str] = {}
+
+    async def read_encoder_version(binaries: Binaries) -> str:
+        if binaries not in versions:
+            versions[binaries] = await encoder_version.read_encoder_version(binaries)
+        return versions[binaries]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "detect", lambda trials: detect(tuple(trials)))
+        patch.setattr(worker, "read_encoder_version", read_encoder_version)
         yield
 
 
@@ -88,3 +103,21 @@ def fake(shared_fake: FakeFfmpeg) -> Iterator[FakeFfmpeg]:
     """An ffmpeg that misbehaves on command, honest when a test begins."""
     yield shared_fake
     shared_fake.heal()
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3Server]:
+    from tests.support.s3_server import moto_server  # noqa: PLC0415  (moto takes a second)
+
+    with moto_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def proxy(s3_server: S3Server) -> AsyncIterator[Proxy]:
+    """A proxy before the S3 server, which fails on command."""
+    from tests.support.s3_server import proxy_before  # noqa: PLC0415  (as above)
+
+    async with proxy_before(s3_server.url) as running:
+        yield running
+    s3_server.empty()

@@ -46,6 +46,9 @@ async def test_log_and_history_of_a_processed_and_of_a_cancelled_upload(
         (attempt,) = log["attempts"]
         assert (attempt["outcome"], attempt["process"], attempt["error"]) == ("completed", process_name(), None)
 
+        segments = await admin.request("GET", f"/api/admin/uploads/{done}/segments")
+        assert (segments.status, segments.body) == (200, {"film": None})
+
         gone, _ = await alice.reserved("later.mp4", 100)
         (stage,) = (await log_of(gone))["stages"]
         assert (stage["stage"], stage["ended"]) == ("receiving", False)
@@ -63,6 +66,9 @@ async def test_log_and_history_of_a_processed_and_of_a_cancelled_upload(
             f"/api/admin/uploads/{gone}/log": (410, "DELETED"),
             "/api/admin/uploads/upload_" + "0" * 32 + "/log": (404, "NOT_FOUND"),
             "/api/admin/uploads/x/log": (404, "NOT_FOUND"),
+            f"/api/admin/uploads/{gone}/segments": (410, "DELETED"),
+            "/api/admin/uploads/upload_" + "0" * 32 + "/segments": (404, "NOT_FOUND"),
+            "/api/admin/uploads/x/segments": (404, "NOT_FOUND"),
             "/api/admin/history?window=week": (400, "MALFORMED"),
         }
         for call, refusal in calls.items():

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import openapi_spec_validator
 import pytest
 from aiohttp import web
+from openapi_schema_validator import OAS31Validator
+from openapi_schema_validator._specifications import REGISTRY
 from openapi_spec_validator import validate
 from pytest_aiohttp.plugin import AiohttpClient
 from roomcast.api_docs.asyncapi import asyncapi
@@ -27,6 +30,17 @@ from tests.support.harness import ROOT
 from tests.support.settings import settings_of
 
 SPECS = ROOT / "static/node_modules/@asyncapi/specs/schemas/3.0.0-without-$id.json"
+OPENAPI = jsonschema_rs.Draft202012Validator(
+    json.loads((Path(openapi_spec_validator.__file__).parent / "resources/schemas/v3.1/schema.json").read_text())
+)
+"""The standard's schema of a document, which leaves the schemas in it unchecked."""
+_KEYWORDS = "https://spec.openapis.org/oas/3.1/meta/base"
+SCHEMAS = jsonschema_rs.Draft202012Validator(
+    OAS31Validator.META_SCHEMA,
+    registry=jsonschema_rs.Registry([(_KEYWORDS, REGISTRY.contents(_KEYWORDS))]),
+    validate_formats=True,
+)
+"""The standard's schema of the schemas in a document, in a hundredth of the time that the one in Python takes."""
 Route = tuple[str, str]
 PRESIGNED: set[Route] = {("POST", f"/api/uploads/{{id}}/{word}") for word in ("progress", "complete")}
 """Routes that are served only if there is a bucket."""
@@ -74,14 +88,21 @@ async def test_two_documents_requested_at_once_are_generated_one_after_the_other
     assert overlaps == []
 
 
-@pytest.mark.parametrize("cookie", [None, "roomcast_token"])
-def test_openapi_document_is_valid(cookie: str | None) -> None:
-    document = openapi(operations.OPERATIONS, cookie=cookie, url="https://example.org")
-    validate(document)
-    guarded = [one for methods in document["paths"].values() for one in methods.values() if one["security"]]
-    assert bool(guarded) == (cookie is not None)
-    names = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
+def test_openapi_document_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OAS31Validator, "check_schema", lambda schema, **_: SCHEMAS.validate(schema))
+    guarded = openapi(operations.OPERATIONS, cookie="roomcast_token", url="https://example.org")
+    validate(guarded)
+    names = [one["operationId"] for methods in guarded["paths"].values() for one in methods.values()]
     assert len(names) == len(set(names))
+    assert any(one["security"] for methods in guarded["paths"].values() for one in methods.values())
+
+
+def test_openapi_document_without_authentication_is_valid() -> None:
+    document = openapi(operations.OPERATIONS, cookie=None, url="https://example.org")
+    guarded = openapi(operations.OPERATIONS, cookie="roomcast_token", url="https://example.org")
+    assert document["components"]["schemas"] == guarded["components"]["schemas"]  # each of which is validated above
+    assert [error.message for error in OPENAPI.iter_errors(document)] == []
+    assert not any(one["security"] for methods in document["paths"].values() for one in methods.values())
 
 
 def test_asyncapi_document_is_valid() -> None:

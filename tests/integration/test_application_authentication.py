@@ -147,7 +147,6 @@ async def test_function_may_reject_with_a_code_of_its_own_and_name_the_end_of_a_
     sessions.odd |= {
         "suspended": Rejected("ACCOUNT_SUSPENDED", "Your account is suspended."),
         "over": Viewer("ada", expires_at=time.time() - 1),
-        "brief": Viewer("ada", expires_at=time.time() + 1.5),
         "endless": Viewer("ada", expires_at=10**400),  # no float has this value
     }
     reply = await api.request("GET", "/api/uploads", headers={"Cookie": "sessionid=suspended"})
@@ -158,6 +157,7 @@ async def test_function_may_reject_with_a_code_of_its_own_and_name_the_end_of_a_
     assert (await refused(server.url, auth={"session": "suspended"}))["code"] == "ACCOUNT_SUSPENDED"
     assert (await refused(server.url, auth={"session": "over"}))["code"] == "UNAUTHENTICATED"
     assert (await api.request("GET", "/api/uploads", headers={"Cookie": "sessionid=endless"})).status == 200
+    sessions.odd["brief"] = Viewer("ada", expires_at=time.time() + 1.5)
     async with Watcher(server.url, auth={"session": "brief"}) as watcher:
         await watcher.wait_until(lambda: watcher.disconnections > 0)
 

@@ -22,8 +22,15 @@ SMALL = (64, 48)
 
 
 @pytest.fixture
-def settings() -> dict[str, str]:
-    return {"ROOMCAST_MAX_UPLOAD_BYTES": str(LIMIT), "ROOMCAST_MAX_FILES": "3", "ROOMCAST_BODY_STALL_SECONDS": "1"}
+def body_stall() -> str:
+    """For how many seconds a body may stall. A test of one that does names fewer."""
+    return "60"
+
+
+@pytest.fixture
+def settings(body_stall: str) -> dict[str, str]:
+    limits = {"ROOMCAST_MAX_UPLOAD_BYTES": str(LIMIT), "ROOMCAST_MAX_FILES": "3"}
+    return {**limits, "ROOMCAST_BODY_STALL_SECONDS": body_stall}
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +85,7 @@ async def test_room_receives_the_error_when_text_is_refused(api: Api, watcher: W
 
 
 async def test_truncated_clip_is_completed_and_marked_as_partial(api: Api, watcher: Watcher, shelf: Shelf) -> None:
-    upload_id = await api.accepted(truncate(shelf.clip(seconds=5, fps=10), 0.5))
+    upload_id = await api.accepted(truncate(shelf.clip(seconds=5, fps=10, audio=True), 0.5))
     await watcher.join(upload_id)
     last = await watcher.end(upload_id)
     assert last["status"] == "completed"
@@ -230,6 +237,7 @@ async def listed(api: Api, filename: str) -> dict[str, Any] | None:
     return next((message for message in uploads if message["filename"] == filename), None)
 
 
+@pytest.mark.parametrize("body_stall", ["1"])
 async def test_stalled_body_fails_the_upload(server: AppServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:
     content = shelf.clip().read_bytes()
     upload_id, url = await api.reserved("clip.mp4", len(content))
@@ -264,6 +272,10 @@ NAMES = {
 }
 
 
+PROCESSED = {"a way out", "emoji"}
+"""Of the files with a name that is expected, those that are processed, as all the others are."""
+
+
 async def test_strange_file_name_of_a_reservation_is_cleaned(server: AppServer, api: Api, shelf: Shelf) -> None:
     content = shelf.image(size=SMALL).read_bytes()
     for case, (name, expected) in NAMES.items():
@@ -277,6 +289,8 @@ async def test_strange_file_name_of_a_reservation_is_cleaned(server: AppServer, 
         assert expected in (None, entry["filename"]), case
         assert 0 < len(entry["filename"]) <= 255, case
         assert not set("/\\\0\r\n") & set(entry["filename"]), case
+        if expected is not None and case not in PROCESSED:
+            continue
         assert (await api.put(entry["contentUrl"], content)).status == 202, case
         last = await api.finished(entry["uploadId"])
         assert last["status"] == "completed", case

@@ -14,7 +14,7 @@ from tests.support.watchers import Watcher
 async def test_video_that_meets_the_template_is_copied(
     api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path
 ) -> None:
-    upload_id = await api.accepted(shelf.clip("small.mkv", seconds=2, crf=40))
+    upload_id = await api.accepted(shelf.clip("small.mkv", seconds=2, audio=True, crf=40))
     await watcher.join(upload_id)
     element = (await watcher.end(upload_id))["element"]
     assert element["copied"] is True

@@ -104,7 +104,7 @@ async def test_short_clip_has_no_storyboard(api: Api, shelf: Shelf) -> None:
 async def test_hls_plays_from_the_master_playlist_link(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path
 ) -> None:
-    upload_id = await api.accepted(shelf.clip(seconds=9, size="320x240", fps=10), template="streamed")
+    upload_id = await api.accepted(shelf.clip(seconds=9, size="320x240", fps=10, audio=True), template="streamed")
     await watcher.join(upload_id, since=0)
     last = await watcher.end(upload_id)
     assert last["status"] == "completed", last

@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.conftest import Shelf
 from tests.support.app import AppServer
 from tests.support.harness import ROOT
+from tests.support.node_host import NodeProgram
 from tests.support.pages import DOCS, examples, start_examples, table
 from tests.unit.test_docs import verify_signature
 
@@ -126,8 +127,8 @@ async def test_an_example_in_node_follows_its_upload_to_the_end(
     (tmp_path / "node_modules").symlink_to(MODULES)
     module = tmp_path / "example.mjs"
     module.write_text(IN_NODE[name].at(server.url))
-    command = ["node", str(ROOT / "tests/node/docs-example.mjs"), str(module), str(shelf.image())]
-    result = json.loads(await run(command, None, tmp_path))
+    async with NodeProgram(ROOT / "tests/node/docs-example.mjs", str(module), str(shelf.image())) as program:
+        (result,) = [printed async for printed in program.lines()]
     assert result["ended"]["status"] == "completed"
     assert result["shown"][-1][1] == 100
     if name in ("polling", "files-events"):

@@ -23,7 +23,7 @@ from tests.support.harness import eventually
 from tests.support.raw_socket import RawSocket, handshake
 from tests.support.socket_server import RunningSocketServer, serving
 
-VISITORS, AT_ONCE = 500, 50
+VISITORS, AT_ONCE = 200, 50
 BODY = "x" * 3000
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
+from aiohttp.test_utils import make_mocked_request
 from pytest_aiohttp.plugin import AiohttpClient
 from roomcast.dialects.errors import error_format
 from roomcast.errors import Code, Forbidden, RoomcastError, Unauthenticated, UnsupportedType
 from roomcast.http.errors import errors_as_json
+
+from tests.support.app import captured_log
 
 RAISED: dict[str, tuple[Exception, int, str]] = {
     "of a client": (UnsupportedType("This is a text."), 415, "UNSUPPORTED_TYPE"),
@@ -53,6 +56,15 @@ async def test_error_is_answered_in_the_dialect_of_its_route(
         BODIES[path]("MALFORMED", "This address does not accept that method."),
     )
     assert set(other.headers["Allow"].split(",")) == {"GET", "HEAD"}
+
+
+async def test_response_to_a_client_that_has_gone_is_no_error_of_the_server() -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    with captured_log() as log:
+        response = await errors_as_json(make_mocked_request("GET", "/api/uploads/x"), answer)
+    assert (response.status, log) == (400, [])
 
 
 @pytest.mark.parametrize("path", ["/api/progress", "/api/progress/", "/api/progress/a/b"])

@@ -37,8 +37,8 @@ def test_start_of_a_process_by_the_command_loads_no_command_line() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_worker_loads_no_web_server() -> None:
-    names = "('aiohttp.web', 'socketio')"
+def test_worker_loads_no_web_server_and_no_decoder_of_images() -> None:
+    names = "('aiohttp.web', 'socketio', 'PIL')"
     script = f"import sys, roomcast_workers.worker; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

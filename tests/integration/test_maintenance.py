@@ -27,12 +27,12 @@ from roomcast.services.deletion import Deletion, clean_up_after_end
 from roomcast.services.maintenance import Maintenance
 from roomcast.settings.retention import RetentionSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
-from roomcast.uploads.model import Change, Upload, error_body, new_upload_id, source_key, source_owner
+from roomcast.uploads.model import Change, Retention, Upload, error_body, new_upload_id, source_key, source_owner
 from roomcast.uploads.transitions import cancelled
 from structlog.testing import capture_logs
 
 from tests.support.harness import eventually
-from tests.support.ledgers import SOURCE, Clock, claimed, created, failed, queued
+from tests.support.ledgers import SOURCE, STEPS, Clock, claimed, created, failed, queued
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
 
@@ -237,7 +237,7 @@ async def test_redis_of_an_hour_ago_deletes_nothing_that_came_since(
     assert await foreign_media(ledger, media) is None
     reserved = await created(ledger, Clock())
     retried = await failed_with_source(ledger, media, retryable=True)
-    copy = {key: await client.dump(key) or b"" for key in await client.keys()}
+    copy = {key: content for key in await client.keys() if (content := await client.dump(key))}  # none has expired
     # What happened since is in the media store only.
     await stored_result(media, reserved.id, tmp_path)
     sources = [await put(media, source_key(reserved)), retried]
@@ -388,3 +388,36 @@ async def test_cleanup_claimed_by_an_earlier_process_is_due_when_the_file_is_ope
         due = await again.claim_cleanup()
         assert due is not None
         assert due.upload.id == upload.id
+
+
+@pytest.mark.parametrize("first", ["segments", "source"])
+async def test_segments_and_source_of_a_completed_film_expire_each_at_its_time(
+    media: MediaStore, tmp_path: Path, first: str
+) -> None:
+    clock = Clock()
+    ledger = SqliteLedger(tmp_path / "cleanups.sqlite3", clock=clock)
+    clean_up = partial(maintenance_of(ledger, media)._clean_up, Deletion(ledger, media, None, None))  # type: ignore[arg-type]
+    times = {first: 10.0, ({"segments", "source"} - {first}).pop(): 20.0}
+    claim = await claimed(ledger, clock)
+    upload_id, segments = claim.upload.id, f"{claim.upload.id}/segments"
+    source = await put(media, source_key(claim.upload))
+    for folder in (upload_id, segments):
+        await stored_result(media, folder, tmp_path)
+    for stage in STEPS:
+        done = stage is Stage.DONE
+        retention = Retention(source=times["source"], results=30.0) if done else Retention()
+        until = clock.now + times["segments"] if done else None
+        change = Change(Entered(stage), "", retention=retention, segments_expire_at=until)
+        upload = await ledger.append(upload_id, change, token=claim.lease.token)
+    left = []
+    for _ in range(4):
+        await clean_up_after_end(ledger, media, upload)
+        await clean_up()
+        stored = {"source": await media.has_source(source), "segments": await media.has_results(segments)}
+        left.append({name for name, is_stored in stored.items() if is_stored})
+        assert await media.has_results(upload_id)
+        clock.now += 9.5
+    both, second = {"source", "segments"}, {"source", "segments"} - {first}
+    assert left == [both, both, second, set()]
+    assert await ledger.claim_cleanup() is not None, "the results expire, too"
+    await ledger.close()

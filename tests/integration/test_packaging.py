@@ -25,16 +25,30 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+_BUILD = """
+import functools
+from hatchling.builders.config import BuilderConfig
+from hatchling.cli import hatchling
+
+# It would compile the patterns of artifacts twice for each of thousands of files.
+compiled = functools.cached_property(BuilderConfig.artifact_spec.fget)
+compiled.__set_name__(BuilderConfig, "artifact_spec")
+BuilderConfig.artifact_spec = compiled
+hatchling()
+"""
+
+
+def build(target: str, folder: Path, project: Path) -> None:
+    """Build a distribution of `project` in `folder`, with the build backend of this environment."""
+    command = [sys.executable, "-c", _BUILD, "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the source distribution, and return the folder that it is unpacked in."""
     folder = tmp_path_factory.mktemp("sdist")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    build("sdist", folder, ROOT)
     (built,) = folder.glob("*.tar.gz")
     with tarfile.open(built) as archive:
         archive.extractall(folder, filter="data")
@@ -43,10 +57,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel as `pip wheel` would of the source distribution, with the build backend of this environment."""
+    """Build the wheel as `pip wheel` would of the source distribution."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    build("wheel", folder, source)
     (built,) = folder.glob("*.whl")
     return built
 

@@ -102,14 +102,15 @@ async def test_client_whose_uploads_are_refused_again_and_again_must_wait(
 async def test_unused_reservation_expires_where_clients_are_known_by_their_address_alone(
     serve: ServeApp, monkeypatch: pytest.MonkeyPatch, picture: bytes
 ) -> None:
-    monkeypatch.setattr(quota, "UNUSED_SECONDS", 0.5)
     monkeypatch.setattr(quota, "_TIDY_SECONDS", 0.1)
     server = await serve(HOST="0.0.0.0", ROOMCAST_OPEN="1", ROOMCAST_MAX_IN_FLIGHT="2")
     async with Api(server) as api:
         unused, _ = await api.reserved("unused.png", 1)
-        _, url = await api.reserved("used.png", len(picture))
+        used, url = await api.reserved("used.png", len(picture))
         path = url.removeprefix(server.url)
         async with HalfSent(server, "PUT", path, picture, first=20) as request:
+            await api.until(used, lambda message: message["bytesReceived"] > 0)
+            monkeypatch.setattr(quota, "UNUSED_SECONDS", 0.1)
             ended = await api.until(unused, lambda message: message["status"] == "error")
             assert ended["error"]["code"] == "STALLED"
             await request.send()

@@ -25,6 +25,7 @@ from roomcast.uploads.model import Change, Tick, TusState, Upload
 from roomcast.uploads.transitions import paused
 from structlog.testing import capture_logs
 
+from tests.support.film_tasks import film_life, next_task, plan_of, planned
 from tests.support.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
 from tests.support.redis_lists import RedisLists
 from tests.support.redis_server import RunningRedis
@@ -219,6 +220,7 @@ async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
     assert [one.upload.id for one in (await ledger.stats(since=0, failures=1)).leased] == [upload.id]
+    await film_life(ledger, claim)
     await finish(ledger, claim)
     assert [one.id for one in (await ledger.page(upload.owner)).uploads] == [upload.id]
     clock.now += 10
@@ -314,6 +316,22 @@ async def test_the_lists_match_the_uploads_after_races(processes: Processes, led
     for upload in uploads:
         replay = await ledger.events(upload.id)
         assert [event["seq"] for event in replay.events] == list(range(1, replay.upload.seq + 1))
+
+
+async def test_films_whose_keys_were_evicted_or_whose_upload_an_earlier_version_has_ended_get_no_tasks(
+    processes: Processes, ledger: RedisLedger, clock: Clock
+) -> None:
+    evicted, ended, without_plan, stays = [await planned(ledger, clock, plan_of()) for _ in range(4)]
+    await processes.lists().evict([evicted.upload.id])
+    await ledger.scripts.command("HSET", ledger.scripts.key("upload", ended.upload.id), "stage", "done")
+    await ledger.scripts.command("DEL", ledger.scripts.key("plan", without_plan.upload.id))
+    assert await ledger.segments.progress(without_plan.upload.id) is None
+    assert (await next_task(ledger)).upload.id == stays.upload.id
+    names = {name for name in await processes.lists().names() if name.partition(":")[0] in ("plan", "tasks")}
+    assert names == {f"plan:{stays.upload.id}", f"tasks:{stays.upload.id}"}, "nothing of the others is left"
+    assert len((await ledger.segments.plan(without_plan.lease, plan_of())).plan.tasks) == 4
+    await ledger.scripts.command("DEL", ledger.scripts.key("films"))
+    assert await ledger.segments.progress(stays.upload.id) is None, "or its coordinator would wait for ever"
 
 
 async def test_evicted_uploads_are_skipped_and_removed_from_the_lists(

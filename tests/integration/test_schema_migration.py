@@ -30,6 +30,7 @@ from tests.support.earlier_data import TABLES, read_all, write_redis_keys, write
 from tests.support.redis_server import RunningRedis
 
 ADMINISTRATION = ("admin_pauses", "event_actors", "log_lines", "history")
+SEGMENTS = ("segment_plans", "segment_tasks")
 
 
 def later() -> float:
@@ -56,7 +57,8 @@ async def test_the_two_sqlite_files_of_version_0_become_one_and_read_as_before(t
         assert connection.execute("PRAGMA user_version").fetchone() == (SQLITE_SCHEMA_VERSION,)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     records = {table for table, _ in TABLES.values()} | set(ADDED_RECORD_TABLES)
-    assert tables == {"uploads", "events", "owners", "deployment", "unreadable_records", *ADMINISTRATION} | records
+    names = {"uploads", "events", "owners", "deployment", "unreadable_records", *ADMINISTRATION, *SEGMENTS}
+    assert tables == names | records
 
 
 async def test_work_goes_on_after_a_migration(tmp_path: Path) -> None:

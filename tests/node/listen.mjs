@@ -1,21 +1,24 @@
-// npm's EventSource, heard over stdout, one JSON value a line, until it is closed for good.
-//   node listen.mjs URL EVENT [TOKEN]
+// npm's EventSource, as a program of host.mjs.
+// arguments: URL EVENT TOKEN      ("" for no token)
 // out: {"kind": "open" | "event" | "error" | "closed", ...}
 import { createRequire } from "node:module";
 
 const require = createRequire(new URL("../../static/package.json", import.meta.url));
 const { EventSource } = require("eventsource");
 
-const [url, name, token] = process.argv.slice(2);
-const headers = token ? { Authorization: `Bearer ${token}` } : {};
-const source = new EventSource(url, {
-  fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
-});
-const say = (kind, more = {}) => process.stdout.write(`${JSON.stringify({ kind, ...more })}\n`);
+export async function run([url, name, token], lines, print) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const source = new EventSource(url, {
+    fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, ...headers } }),
+  });
+  const say = (kind, more = {}) => print({ kind, ...more });
 
-source.onopen = () => say("open");
-source.addEventListener(name, (event) => say("event", { id: event.lastEventId, data: JSON.parse(event.data) }));
-source.onerror = (event) => {
-  const closed = source.readyState === EventSource.CLOSED;
-  say(closed ? "closed" : "error", { code: event.code ?? null });
-};
+  source.onopen = () => say("open");
+  source.addEventListener(name, (event) => say("event", { id: event.lastEventId, data: JSON.parse(event.data) }));
+  source.onerror = (event) => {
+    const closed = source.readyState === EventSource.CLOSED;
+    say(closed ? "closed" : "error", { code: event.code ?? null });
+  };
+  await lines.next(); // the end of the input
+  source.close();
+}

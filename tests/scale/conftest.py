@@ -16,8 +16,6 @@ from tests.support.scale.cluster import Cluster, Worker
 from tests.support.tcp_link import TcpLink
 from tests.support.watchers import Watcher
 
-pytest.register_assert_rewrite("tests.support.scale.listeners")
-
 
 @pytest.fixture(scope="session")
 def clip_size() -> str:
@@ -72,10 +70,21 @@ def links() -> dict[Worker, TcpLink]:
 
 
 @pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """The environment of the module's `cluster`; a module that wants another one defines its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def cluster(
-    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, members: list[RunningServer], links: dict[Worker, TcpLink]
+    folder: Path,
+    redis: RunningRedis,
+    fake: FakeFfmpeg,
+    members: list[RunningServer],
+    links: dict[Worker, TcpLink],
+    settings: dict[str, str],
 ) -> Iterator[Cluster]:
-    cluster = Cluster(folder, redis.url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1")
+    cluster = Cluster(folder, redis.url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1", **settings)
     with ExitStack() as stack:
         for _ in range(2):
             cluster.web()

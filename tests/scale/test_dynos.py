@@ -23,7 +23,7 @@ async def test_video_completes_and_its_links_work_on_every_dyno(
         RunningWorker(tmp_path / "worker1", name="worker1", **env),
     ):
         async with Api(web, token("alice")) as api:
-            upload_id = await api.accepted(shelf.clip(seconds=2))
+            upload_id = await api.accepted(shelf.clip(seconds=2, audio=True))
             element = (await api.finished(upload_id))["element"]
         (storyboard,) = (output for output in element["outputs"] if output["kind"] == "storyboard")
         link = URL(web.url).join(URL(storyboard["url"]))

@@ -16,7 +16,7 @@ from tests.support.scale.cluster import Cluster, Worker
 from tests.support.streams import StreamWatcher
 from tests.support.watchers import Watcher
 
-TOLD_WITHIN = 30.0
+TOLD_WITHIN = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ async def test_readyz_names_what_a_lost_redis_breaks(cluster: Cluster, api: Api,
     }
     assert await api.healthy()
     redis.restart()
-    await eventually(ready, 30.0, what="readiness with Redis back")
+    await eventually(ready, 60, what="readiness with Redis back")
     assert not [line for line in cluster.webs[0].error_lines() if "health_check_failed" in line]
 
 

@@ -27,7 +27,9 @@ def link(redis: RunningRedis) -> Iterator[TcpLink]:
 @pytest.fixture(scope="module")
 def cluster(folder: Path, link: TcpLink, fake: FakeFfmpeg, members: list[RunningServer]) -> Iterator[Cluster]:
     """A web process and two workers, all on the same link to Redis."""
-    cluster = Cluster(folder, link.redis_url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1")
+    cluster = Cluster(
+        folder, link.redis_url, members, **fake.env, ROOMCAST_LEASE_SECONDS="8", ROOMCAST_RETRY_SECONDS="0.1"
+    )
     cluster.web()
     cluster.worker()
     cluster.worker()
@@ -58,7 +60,7 @@ async def test_workers_maintenance_and_uploads_survive_resets_of_redis_connectio
         return bool(reply.body["status"] == "completed")
 
     for upload_id in accepted:
-        await eventually(partial(completed, upload_id), 30.0, what=f"the completion of {upload_id}")
+        await eventually(partial(completed, upload_id), 60, what=f"the completion of {upload_id}")
 
     async def ready() -> bool:
         return (await api.request("GET", "/readyz")).status == 200
@@ -66,11 +68,11 @@ async def test_workers_maintenance_and_uploads_survive_resets_of_redis_connectio
     await eventually(ready, what="readiness after the resets")
     healed.behave("slow:60")
     waiting = [await api.accepted(shelf.clip()) for _ in range(2)]
-    await eventually(lambda: all(worker.ffmpegs() for worker in cluster.workers), 20.0, what="both workers at work")
+    await eventually(lambda: all(worker.ffmpegs() for worker in cluster.workers), 60, what="both workers at work")
     healed.heal()
     cluster.workers[0].kill()
     for upload_id in waiting:  # maintenance, which survived the resets, expires the killed worker's lease
-        assert (await api.finished(upload_id))["status"] == "completed"
+        await eventually(partial(completed, upload_id), 60, what=f"the completion of {upload_id}")
     for member in (cluster.webs[0], cluster.workers[1]):
         assert member.alive
         assert not [line for line in member.error_lines() if "critical" in line]

@@ -37,12 +37,6 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PYTHONPATH": f"{folder / 'server'}:{folder / 'workers'}"}
 
 
-@pytest.fixture
-def _cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes import their own version, not that of the process that warm ones are forked from."""
-    monkeypatch.setattr(RunningServer, "warm", False)
-
-
 def is_earlier(server: RunningServer, earlier: dict[str, str]) -> bool:
     return earlier["PYTHONPATH"] == server.process.environ().get("PYTHONPATH")
 
@@ -65,7 +59,6 @@ async def ids(api: Api) -> set[str]:
     return {upload["uploadId"] for upload in uploads}
 
 
-@pytest.mark.usefixtures("_cold")
 async def test_webs_and_workers_of_two_versions_share_a_ledger_in_redis(
     earlier: dict[str, str], tmp_path: Path, redis: RunningRedis, members: list[RunningServer], shelf: Shelf
 ) -> None:
@@ -90,7 +83,6 @@ async def test_webs_and_workers_of_two_versions_share_a_ledger_in_redis(
             assert await ids(old) == await ids(new) == known
 
 
-@pytest.mark.usefixtures("_cold")
 async def test_embedded_data_is_used_by_an_earlier_version_and_again_by_this_one(
     earlier: dict[str, str], tmp_path: Path, shelf: Shelf
 ) -> None:

@@ -20,7 +20,8 @@ from roomcast.uploads.transitions import deleted
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.scale.test_workers import assert_nothing_missed
-from tests.support.clips import text_named_mp4
+from tests.support.clips import make_film, text_named_mp4
+from tests.support.decoded import packets
 from tests.support.harness import Api, HalfSent, Reply, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
 from tests.support.remote_files import RemoteFiles
@@ -136,7 +137,9 @@ async def test_hls_playlist_in_a_bucket_plays_from_one_url(
     api: Api, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, cluster: Cluster
 ) -> None:
     """Playlists come from the web process, which sends players on to the bucket for their segments."""
-    end = await api.finished(await api.accepted(shelf.clip(seconds=5, size="320x240", fps=10), template="streamed"))
+    end = await api.finished(
+        await api.accepted(shelf.clip(seconds=5, size="320x240", fps=10, audio=True), template="streamed")
+    )
     assert end["status"] == "completed", end
     outputs = {output["kind"]: output for output in end["element"]["outputs"]}
     for kind, sibling in (("hls", r"^hls-\d+\.m3u8$"), ("storyboard", r"^(.+)#xywh=0,0,")):
@@ -207,22 +210,22 @@ async def test_presigned_upload_completes(
     await eventually(lambda: all(key.startswith("media/") for key in left(s3, upload_id)), what="the source's end")
 
 
-@pytest.mark.parametrize("wrong", ["etag", "missing part", "unsent part", "no parts", "nonsense"])
 async def test_presigned_upload_with_wrong_parts_is_refused(
-    api: Api, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, wrong: str
+    api: Api, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server
 ) -> None:
     direct = Direct(api, world, "clip.mp4", padded(shelf.clip(), PART + 1000))
     upload_id = await direct.reserve()
     await direct.send_all()
     first, second = direct.parts
-    parts = {
+    wrong: dict[str, list[dict[str, Any]]] = {
         "etag": [first, {**second, "etag": '"' + "0" * 32 + '"'}],
         "missing part": [first],
         "unsent part": [first, second, {**second, "number": 3}],
         "no parts": [],
         "nonsense": [{"number": "one"}],
-    }[wrong]
-    assert (await direct.complete(parts)).refusal == (400, "MALFORMED")
+    }
+    for what, parts in wrong.items():
+        assert (await direct.complete(parts)).refusal == (400, "MALFORMED"), what
     assert (await direct.complete()).status == 202, "nothing is lost: the right parts are still there"
     assert (await api.finished(upload_id))["status"] == "completed"
     await eventually(lambda: all(key.startswith("media/") for key in left(s3, upload_id)), what="the source's end")
@@ -298,4 +301,36 @@ async def test_deletion_that_was_killed_is_finished_after_the_restart(
     assert left(s3, upload_id) != []
     web.restart()
     assert (await api.get(upload_id)).refusal == (410, "DELETED")
-    await eventually(lambda: left(s3, upload_id) == [], 30.0, what="the end of the deletion")
+    await eventually(lambda: left(s3, upload_id) == [], 60, what="the end of the deletion")
+
+
+async def test_film_is_made_of_segments_in_the_bucket(
+    cluster: Cluster, api: Api, world: aiohttp.ClientSession, s3: S3Server, tmp_path: Path
+) -> None:
+    film = make_film(tmp_path / "film.mp4", "-pix_fmt", "yuv444p", size="320x240", sound=True)
+    upload_id = await api.accepted(film, template="streamed")
+    done = await api.finished(upload_id)
+    assert done["status"] == "completed", done
+    outputs = {output["kind"]: output for output in done["element"]["outputs"]}
+    assert outputs["hls"]["key"] == f"media/{upload_id}/segments/hls.m3u8"
+    master = await fetched(world, cluster, outputs["hls"]["url"])
+    playlists = re.findall(r"^hls-(?:240|144)\.m3u8$", master.decode(), re.MULTILINE)
+    assert playlists == ["hls-240.m3u8", "hls-144.m3u8"]
+    for name in (*playlists, "hls-audio.m3u8"):
+        url = urljoin(cluster.webs[0].url_of(outputs["hls"]["url"]), name)
+        playlist = (await fetched(world, cluster, url)).decode()
+        assert playlist.endswith("#EXT-X-ENDLIST\n")
+        for segment in re.findall(r"^hls-.*\.m4s$", playlist, re.MULTILINE):
+            assert await fetched(world, cluster, urljoin(url, segment))
+    video = tmp_path / "video.mp4"
+    video.write_bytes(await fetched(world, cluster, outputs["video"]["url"]))
+    assert len(packets(video, "v")) == 120
+    assert [key for key in left(s3, upload_id) if "incoming/" in key] == []
+    assert s3.multiparts() == []
+    await eventually(lambda: not cluster.scratch(), 60, what="the end of the scratch files")
+
+
+async def fetched(world: aiohttp.ClientSession, cluster: Cluster, url: str) -> bytes:
+    async with world.get(cluster.webs[0].url_of(url)) as response:
+        assert response.status == 200, url
+        return await response.read()

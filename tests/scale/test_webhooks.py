@@ -46,7 +46,7 @@ async def test_each_outcome_is_delivered_once_if_a_web_process_dies(
     wanted = {reply.body["assemblyId"] for reply in replies}
     assert len(wanted) == ASSEMBLIES
     cluster.webs[0].kill()
-    await eventually(lambda: {one.status["assembly_id"] for one in receiver.received} == wanted, 30, what="every end")
+    await eventually(lambda: {one.status["assembly_id"] for one in receiver.received} == wanted, 60, what="every end")
     for one in receiver.received:
         one.check_signatures()
         assembly_id = one.status["assembly_id"]
@@ -57,7 +57,7 @@ async def test_each_outcome_is_delivered_once_if_a_web_process_dies(
         logs = [await other_api.request("GET", f"/api/assemblies/{one}/deliveries") for one in sorted(wanted)]
         return all([one["status"] for one in log.body["deliveries"]] == ["delivered"] for log in logs)
 
-    await eventually(settled, 30, what="one delivery each, whoever noticed")
+    await eventually(settled, 60, what="one delivery each")
     cluster.webs[0].start()
 
 

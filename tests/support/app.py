@@ -11,12 +11,14 @@ import functools
 import json
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
+import psutil
+import pytest
 import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -26,7 +28,8 @@ from roomcast.extensions.registry import Extensions
 from roomcast.hosting.mounting import mount_roomcast
 from roomcast.settings.settings import Settings, load_settings
 
-from tests.support.harness import OURS, ServerUnderTest, descendants, eventually, is_browser
+from tests.support import node_host
+from tests.support.harness import LEASE_SECONDS, OURS, ServerUnderTest, eventually, is_browser
 
 _ANSWER_SECONDS = 3.0
 _LEAVES = frozenset({"error", "critical", "exception"})
@@ -80,7 +83,7 @@ async def nothing_left() -> AsyncIterator[None]:
 
     def at_work() -> set[object]:
         tasks = {task for task in asyncio.all_tasks() - {asyncio.current_task()} if not _lingers(task)}
-        return {*tasks, *(child for child in descendants() if not is_browser(child))}
+        return {*tasks, *(child for child in _descendants() if not _is_shared(child))}
 
     before, left = at_work(), set[object]()
 
@@ -96,6 +99,27 @@ async def nothing_left() -> AsyncIterator[None]:
         raise AssertionError(f"left behind: {left}") from None
 
 
+def _descendants() -> set[psutil.Process]:
+    """The processes below this one."""
+    if sys.platform != "linux":
+        return set(psutil.Process().children(recursive=True))
+    found: set[psutil.Process] = set()
+    parents = [os.getpid()]
+    while parents:
+        for children in Path(f"/proc/{parents.pop()}/task").glob("*/children"):
+            with suppress(OSError):  # it has just ended
+                parents += (below := [int(pid) for pid in children.read_text().split()])
+                for pid in below:
+                    with suppress(psutil.NoSuchProcess):
+                        found.add(psutil.Process(pid))
+    return found
+
+
+def _is_shared(child: psutil.Process) -> bool:
+    """Return whether the process is one that tests share: Chromium's, or the one of programs in JavaScript."""
+    return child.pid in node_host.pids() or is_browser(child)
+
+
 def _lingers(task: asyncio.Task[Any]) -> bool:
     """Whether it is a connection of aiohttp's: one that was cut in the middle of a body waits ten seconds for the rest
     of it. (What a request is answered by has a task of its own.)"""
@@ -104,9 +128,12 @@ def _lingers(task: asyncio.Task[Any]) -> bool:
 
 def _settings(**env: str) -> Settings:
     """What the server would read in an environment that says this, and nothing else to it."""
-    others = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-    defaults = {"ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2", "ROOMCAST_PRESET": "veryfast"}
-    with patch.dict(os.environ, {**others, **defaults, **env}, clear=True):
+    defaults = {"ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": LEASE_SECONDS, "ROOMCAST_PRESET": "veryfast"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in filter(OURS.match, list(os.environ)):
+            patch.delenv(name)
+        for name, value in {**defaults, **env}.items():
+            patch.setenv(name, value)
         return load_settings()
 
 

@@ -36,12 +36,14 @@ def make_clip(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     channels: int = 2,
+    loud: bool = False,
 ) -> Path:
     """Make a moving test card, in the container that `path`'s suffix names; returns `path`.
 
     `rotation`: degrees clockwise that a player must turn it. `odd`: sides one pixel smaller, so odd (and 4:4:4, as
     4:2:0 cannot be odd). `crf`: x264's quality. `aspect`: of one pixel. `faststart`: index in front. `vfr`: most
     frames taken out, irregularly. `cover`: with a picture attached. `tags`: with a title, a place and a comment.
+    `loud`: with a tone throughout, which takes all the bytes that sound may take.
     """
     options = {name: value for name, value in locals().items() if name != "path"}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,10 +59,35 @@ def make_heavy_clip(
     return make_clip(path, seconds=seconds, size=size, fps=fps, audio=audio, crf=28)
 
 
+def make_film(
+    path: Path, *encoding: str, seconds: float = 24, rate: str = "5", size: str = "96x64", sound: bool = False
+) -> Path:
+    """Make a film that is long enough for segments, with a keyframe every ten frames, in the container that `path`'s
+    suffix names; returns `path`. `encoding`: further options of ffmpeg."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_film(path.suffix, encoding, seconds, rate, size, sound), path)
+    return path
+
+
+def make_remuxed(path: Path, source: Path, *container: str) -> Path:
+    """Copy the streams of a film into the container that `path`'s suffix names, with these options; returns `path`."""
+    _make(path, "-i", f"file:{source}", "-c", "copy", *container)
+    return path
+
+
+@functools.cache
+def _film(suffix: str, encoding: tuple[str, ...], seconds: float, rate: str, size: str, sound: bool) -> Path:
+    path = _shelf() / f"film-{_film.cache_info().currsize}{suffix}"
+    card = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration={seconds}"]
+    options = ["-preset", "veryfast", "-g", "10", "-pix_fmt", "yuv420p", "-b:a", "64k"]
+    _ffmpeg(*card, *(_beep(seconds) if sound else []), "-c:v", "libx264", *options, *encoding, f"file:{path}")
+    return path
+
+
 def make_image(
     path: Path,
     *,
-    size: tuple[int, int] = (640, 480),
+    size: tuple[int, int] = (160, 120),
     mode: str = "RGB",
     orientation: int | None = None,
     noise: bool = False,
@@ -86,19 +113,41 @@ def make_image(
     return path
 
 
-def make_hdr(path: Path, transfer: str = "smpte2084") -> Path:
+def make_hdr(path: Path, transfer: str = "smpte2084", *, described: bool = True) -> Path:
     """A still of four grey stripes, 80 pixels wide each, whose codes are 0, 0.508, 0.581 and 0.752 of full: black, and
     in PQ (`smpte2084`, the brightest 1000 cd/m²) 100, 203 and 1000; or the same codes in HLG (`arib-std-b67`). Returns
-    `path`."""
+    `path`. In PQ the file describes the screen that it was made for, unless it is not to be `described`."""
     codes = [round(64 + 876 * level) for level in (0.0, 0.508, 0.581, 0.752)]
     luma = "+".join(f"{code}*eq(floor(X/80),{number})" for number, code in enumerate(codes))
     card = f"color=s=320x64:r=5:d=0.4,format=yuv420p10le,geq=lum='{luma}':cb=512:cr=512"
     tags = f"setparams=range=tv:color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc"
     encoding = ["-c:v", "libx264", "-qp", "4", "-pix_fmt", "yuv420p10le"]
-    if transfer == "smpte2084":
+    if transfer == "smpte2084" and described:
         screen = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
         encoding += ["-x264-params", f"mastering-display={screen}:cll=1000,400"]
     _make(path, "-f", "lavfi", "-i", f"{card},{tags}", *encoding)
+    return path
+
+
+def make_many_streams(path: Path) -> Path:
+    """Two seconds of film with uncompressed sound, a second language, subtitles, a time code and chapters, in
+    QuickTime; returns `path`."""
+    chapters, titles = path.with_suffix(".ini"), path.with_suffix(".srt")
+    chapters.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=1\ntitle=One\n")
+    titles.write_text("1\n00:00:00,500 --> 00:00:01,000\nOne\n")
+    inputs = [
+        *_card("64x48", 25, 2),
+        *_tone(440, 2),
+        "-i",
+        f"file:{titles}",
+        "-f",
+        "ffmetadata",
+        "-i",
+        f"file:{chapters}",
+    ]
+    chosen = ["-map", "0", "-map", "1", "-map", "1", "-map", "2", "-map_metadata", "3", "-timecode", "01:00:00:00"]
+    codecs = ["-c:v", "prores_ks", "-c:a:0", "pcm_s24le", "-c:a:1", "alac", "-c:s", "mov_text"]
+    _make(path, *inputs, *chosen, *codecs, "-f", "mov")
     return path
 
 
@@ -130,12 +179,22 @@ def make_late(path: Path) -> Path:
     return path
 
 
+def make_late_picture(path: Path, *, seconds: float) -> Path:
+    """A picture of half a second that begins after so many seconds of sound; returns `path`."""
+    card = "testsrc2=size=64x48:rate=10:duration=0.5"
+    picture = ["-itsoffset", str(seconds), "-f", "lavfi", "-i", card]
+    _make(path, *_beep(seconds), *picture, "-pix_fmt", "yuv444p", "-b:a", "32k")
+    return path
+
+
 def make_joined(path: Path, *clocks: float) -> Path:
     """Recordings of 0.8 seconds whose times begin at these seconds, joined byte by byte. Returns `path`."""
     video = {".mpg": "mpeg2video", ".webm": "libvpx"}.get(path.suffix, "libx264")
     audio = {".mpg": "mp2", ".webm": "libopus", ".flac": "flac", ".mp3": "libmp3lame"}.get(path.suffix, "aac")
     picture = [] if path.suffix in {".flac", ".mp3", ".aac"} else _card("64x48", 25, 0.8)
     encoding = ["-c:v", video, "-pix_fmt", "yuv420p", "-g", "10", "-c:a", audio, "-muxdelay", "0", "-muxpreload", "0"]
+    if video == "libx264":
+        encoding += ["-preset", "ultrafast", "-crf", "5"]  # so that the first encode is smaller
     if path.suffix == ".mp4":
         encoding += ["-bf", "0", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]
     joined = b""
@@ -156,8 +215,9 @@ def make_jumping_sound(path: Path) -> Path:
 
 def make_offset(path: Path, *, video: float = 0.0, audio: float = 0.0) -> Path:
     """A second of film and a second of sound that begin at these seconds; returns `path`."""
-    streams = ["-itsoffset", str(video), *_card("64x48", 25, 1), "-itsoffset", str(audio), *_tone(440, 1)]
-    _make(path, *streams, "-c:v", "libvpx" if path.suffix == ".webm" else "libx264", "-pix_fmt", "yuv420p")
+    streams = ["-itsoffset", str(video), *_card("64x48", 25, 1), "-itsoffset", str(audio), *_beep(1)]
+    codec = _QUICK_VP8 if path.suffix == ".webm" else ["libx264"]
+    _make(path, *streams, "-c:v", *codec, "-pix_fmt", "yuv420p")
     return path
 
 
@@ -175,7 +235,7 @@ def make_turned(path: Path) -> Path:
     for number, size in enumerate(("64x48", "48x64")):
         recording = path.with_name(f"{number}-{path.name}")
         white = f"color=white:s={size}:r=25:d=0.5"
-        _make(recording, "-f", "lavfi", "-i", white, "-c:v", "libvpx", "-output_ts_offset", str(number / 2))
+        _make(recording, "-f", "lavfi", "-i", white, "-c:v", *_QUICK_VP8, "-output_ts_offset", str(number / 2))
         recordings.append(recording)
     listed = path.with_suffix(".txt")
     listed.write_text("".join(f"file '{recording}'\n" for recording in recordings))
@@ -227,9 +287,7 @@ def make_programmes(path: Path) -> Path:
 
 def make_uneven(path: Path, *, video: float, audio: float) -> Path:
     """A film and its sound of different lengths in seconds; returns `path`."""
-    _make(
-        path, *_card("160x120", 25, video), *_tone(440, audio), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"
-    )
+    _make(path, *_card("160x120", 25, video), *_beep(audio), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac")
     return path
 
 
@@ -237,13 +295,13 @@ def make_two_sounds(path: Path) -> Path:
     """A second of film with two sounds; the other one, of a single channel, is the default. Returns `path`."""
     sounds = ["-map", "0", "-map", "1", "-map", "2", "-ac:a:0", "2", "-ac:a:1", "1", "-c:a", "aac"]
     marks = ["-disposition:a:0", "0", "-disposition:a:1", "default"]
-    _make(path, *_card("160x120", 25, 1), *_tone(440, 1), *_tone(880, 1), *sounds, *marks)
+    _make(path, *_card("160x120", 25, 1), *_beep(1), *_beep(1), *sounds, *marks)
     return path
 
 
 def make_encoded(path: Path, *encoding: str) -> Path:
     """A second of film and sound, with these options of ffmpeg's; returns `path`."""
-    _make(path, *_card("160x120", 25, 1), *_tone(440, 1), *encoding)
+    _make(path, *_card("160x120", 25, 1), *_beep(1), *encoding)
     return path
 
 
@@ -339,7 +397,8 @@ def _sources(options: dict[str, Any]) -> list[str]:
     sources = ["-f", "lavfi", "-i", card]
     if options["audio"]:
         layout = {1: "mono", 2: "stereo", 6: "5.1"}[options["channels"]]
-        sources += ["-f", "lavfi", "-i", f"sine=440:duration={options['seconds']},aformat=channel_layouts={layout}"]
+        *source, sound = _tone(440, options["seconds"]) if options["loud"] else _beep(options["seconds"])
+        sources += [*source, f"{sound},aformat=channel_layouts={layout}"]
     if options["cover"]:
         sources += ["-f", "lavfi", "-i", "color=red:size=64x64:duration=0.04:rate=25"]
     return sources
@@ -376,12 +435,21 @@ def _encoding(suffix: str, options: dict[str, Any]) -> list[str]:
     return encoding
 
 
+_QUICK_VP8 = ["libvpx", "-deadline", "realtime", "-cpu-used", "8"]
+_MUTED_AFTER_A_TENTH = "volume='lt(t,0.1)':eval=frame"
+
+
 def _card(size: str, fps: float, seconds: float) -> list[str]:
     return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}"]
 
 
 def _tone(hertz: int, seconds: float) -> list[str]:
     return ["-f", "lavfi", "-i", f"sine={hertz}:duration={seconds}"]
+
+
+def _beep(seconds: float) -> list[str]:
+    """A tenth of a second of a tone, then silence, which AAC's encoder takes a third of the CPU of a tone for."""
+    return ["-f", "lavfi", "-i", f"sine=440:duration={seconds},{_MUTED_AFTER_A_TENTH}"]
 
 
 def _make(path: Path, *args: str) -> None:

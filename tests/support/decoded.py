@@ -42,6 +42,12 @@ def pixels(path: Path, number: int = 0) -> tuple[int, int, bytes]:
     return stream["width"], stream["height"], done.stdout
 
 
+def pictures_digest(path: Path) -> str:
+    """Return a digest of all frames of a video, decoded."""
+    argv = [find_binaries().ffmpeg, "-v", "error", "-i", str(path), "-map", "0:v", "-fps_mode", "passthrough"]
+    return subprocess.run([*argv, "-f", "hash", "-"], capture_output=True, check=True, text=True).stdout
+
+
 def pixel(path: Path, x: int, y: int, number: int = 0) -> tuple[int, int, int]:
     width, _, content = pixels(path, number)
     at = (y * width + x) * 3

@@ -20,6 +20,7 @@ work; this module runs when it is to misbehave.
     grandchild-hang the same, then report once and hang
     slow:SECONDS    honest reports, four a second, for so long; then be the real ffmpeg
     busy            honest reports, four a second, until it is told something else; then be the real ffmpeg
+    busy-from:TIME  busy with segments of a film that begin at that second or later, else the real ffmpeg
     die             the return code and some words of a lack of resources, which may pass
     fail            the return code and some words of an encoder that cannot encode this
     die-once:FILE   die if FILE does not exist yet, and make it; else be the real ffmpeg
@@ -178,10 +179,16 @@ def _slow(_argv: list[str], argument: str) -> None:
 
 def _busy(_argv: list[str], _argument: str) -> None:
     reported, number = beside(_self, "behaviour"), 0
-    while reported.read_text() == "busy":
+    while reported.read_text().startswith("busy"):
         number += 1
         _report(number)
         time.sleep(INTERVAL)
+
+
+def _busy_from(argv: list[str], argument: str) -> None:
+    is_segment = any(Path(one).name.startswith("segment-") for one in argv)
+    if is_segment and float(argv[argv.index("-ss") + 1]) >= float(argument):
+        _busy(argv, "")
 
 
 def _die(_argv: list[str], _argument: str) -> NoReturn:
@@ -245,6 +252,7 @@ _BEHAVIOURS: dict[str, Callable[[list[str], str], None]] = {
     "grandchild-hang": _grandchild_hang,
     "slow": _slow,
     "busy": _busy,
+    "busy-from": _busy_from,
     "fail": _fail,
     "die": _die,
     "die-once": _die_once,

@@ -11,7 +11,7 @@ import ffmpeg
 import psutil
 import pytest
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
-from roomcast_workers.ffmpeg.commands import with_global_flags
+from roomcast_workers.ffmpeg.command_line import with_global_flags
 from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.ffmpeg.runner import run_ffmpeg
 from roomcast_workers.sandbox.sandbox import ResourceLimits
@@ -39,6 +39,10 @@ class Fake:
 
     def pid(self, of: str = "pid") -> int | None:
         return fake_ffmpeg.pid(self.path, of)
+
+    def pids(self) -> list[int]:
+        """The processes that have started before the run was over: none, where a start takes longer."""
+        return [pid for of in ("pid", "grandchild") if (pid := self.pid(of)) is not None]
 
 
 def has_ended(pid: int) -> bool:

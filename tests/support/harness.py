@@ -42,13 +42,19 @@ OURS = re.compile(
 """Settings of the machine that runs the tests, which no test may inherit. (Without bytecode that is kept, each of two
 hundred starts would compile the server anew.)"""
 
+LEASE_SECONDS = "30"
+"""Of the servers of tests: none that stands still for a while on a busy machine loses an upload."""
+
+SHORT_LEASE = {"ROOMCAST_LEASE_SECONDS": "2"}
+"""The environment of a server that is killed while it holds a lease, whose expiry the test waits for."""
+
 EXIT_WITHIN = 25.0
 """Seconds that the contract gives a server to stop after SIGTERM."""
 
 
-async def eventually(fact: Callable[[], Any], deadline: float = 10.0, *, what: str = "the fact") -> Any:
+async def eventually(fact: Callable[[], Any], deadline: float = 30.0, *, what: str = "the fact") -> Any:
     """The first truthy value of `fact`, awaited if it must be. Nothing else in the tests sleeps: all wait with it."""
-    give_up = time.monotonic() + deadline
+    give_up, pause = time.monotonic() + deadline, 0.02
     while True:
         outcome = fact()
         value = await outcome if inspect.isawaitable(outcome) else outcome
@@ -56,23 +62,7 @@ async def eventually(fact: Callable[[], Any], deadline: float = 10.0, *, what: s
             return value
         if time.monotonic() > give_up:
             raise AssertionError(f"{what} did not come about within {deadline} s; the last value was {value!r}")
-        await asyncio.sleep(0.02)
-
-
-def descendants() -> set[psutil.Process]:
-    """The processes below this one."""
-    if sys.platform != "linux":
-        return set(psutil.Process().children(recursive=True))
-    found: set[psutil.Process] = set()
-    parents = [os.getpid()]
-    while parents:
-        for children in Path(f"/proc/{parents.pop()}/task").glob("*/children"):
-            with suppress(OSError):  # it has just ended
-                parents += (below := [int(pid) for pid in children.read_text().split()])
-                for pid in below:
-                    with suppress(psutil.NoSuchProcess):
-                        found.add(psutil.Process(pid))
-    return found
+        await asyncio.sleep(pause := min(pause * 1.2, 0.16))  # most facts are requests, which cost CPU
 
 
 def is_browser(process: psutil.Process) -> bool:
@@ -147,7 +137,8 @@ class RunningServer(ServerUnderTest):
 
     ready = READY
     warm = False
-    """Whether the server is forked from a process that has imported it already, which is cheap."""
+    """Whether the server is forked from a process that has imported it already, which is cheap. One that is to import
+    from other folders is not."""
     root = ROOT
     """Where the process starts: what it imports is there."""
 
@@ -157,7 +148,7 @@ class RunningServer(ServerUnderTest):
         self.log = data.with_name(f"{self.name}.log")
         self._command = [sys.executable, *command]
         self._env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-        self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2"}
+        self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": LEASE_SECONDS}
         self._env |= {"ROOMCAST_PRESET": "veryfast", **env}
         self._process: subprocess.Popen[str] | WarmProcess | None = None
 
@@ -207,7 +198,8 @@ class RunningServer(ServerUnderTest):
 
     def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
         python, *arguments = self._command
-        if self.warm and (arguments[0] == "-m" or len(arguments) == 1):
+        same_code = env.get("PYTHONPATH") == os.environ.get("PYTHONPATH")
+        if self.warm and same_code and (arguments[0] == "-m" or not arguments[0].startswith("-")):
             return WarmProcess(arguments, cwd=self.root, env=env, stderr=log)
         return subprocess.Popen(
             [python, *arguments],
@@ -416,7 +408,7 @@ class Api:
         return reply.status == 200 and reply.body == {"ok": True}
 
     async def until(
-        self, upload_id: str, fact: Callable[[dict[str, Any]], bool], deadline: float = 30.0
+        self, upload_id: str, fact: Callable[[dict[str, Any]], bool], deadline: float = 60.0
     ) -> dict[str, Any]:
         """Ask for the message until `fact` holds for it, and return that message."""
 
@@ -489,7 +481,7 @@ class HalfSent:
         with suppress(ConnectionError):
             await self._writer.wait_closed()
 
-    async def status(self, deadline: float = 20.0) -> int:
+    async def status(self, deadline: float = 60.0) -> int:
         """The answer's status; 0 when the server closed the connection without one."""
         head = b""
         async with asyncio.timeout(deadline):

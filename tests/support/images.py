@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import warnings
 import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image
+from roomcast_workers.image import pipeline
+from roomcast_workers.image.child.run import main
 from roomcast_workers.image.pipeline import ImageSettings, ImageSource, make_images
 from roomcast_workers.job import ResultFile
 from roomcast_workers.sandbox.sandbox import ResourceLimits
+from roomcast_workers.sandbox.subprocess_runner import ProgramExit
 
 LIMITS = ResourceLimits(address_space=3 << 30, cpu_seconds=60, file_size=1 << 28)
 BLUE, WHITE = (20, 60, 200), (255, 255, 255)
@@ -47,12 +55,19 @@ async def compress(
     source: Path,
     image_format: str,
     *,
-    limits: ResourceLimits = LIMITS,
+    limits: ResourceLimits | None = None,
     timeout_seconds: float = 60,
     deep: Path | None = None,
     **settings: Any,
 ) -> CompressedImage:
-    """Compress an image into `out` beside it, with the default settings except those given."""
+    """Compress an image into `out` beside it, with the default settings except those given.
+
+    A child with these `limits` does it. Without limits the child's functions run in this process: starting Python and
+    loading Pillow takes ten times as long as a small image.
+    """
+    if limits is None:
+        with patch.object(pipeline, "run_sandboxed", run_in_this_process):
+            return await compress(source, image_format, limits=LIMITS, deep=deep, **settings)
     out = source.parent / "out"
     out.mkdir(exist_ok=True)
     fractions: list[float] = []
@@ -67,6 +82,26 @@ async def compress(
         deep=deep,
     )
     return CompressedImage(described, results, fractions)
+
+
+async def run_in_this_process(argv: list[str], *, on_output: Callable[[bytes], bool], **_: Any) -> ProgramExit:
+    """Run the image child's functions as `run_sandboxed` runs the child, and leave Pillow as it was."""
+    output, failure = io.StringIO(), io.StringIO()
+    with _pillow_as_it_was(), redirect_stdout(output), redirect_stderr(failure):
+        code = main([argv[-1]])
+    on_output(output.getvalue().encode())
+    return ProgramExit(code, failure.getvalue())
+
+
+@contextmanager
+def _pillow_as_it_was() -> Iterator[None]:
+    """Restore the settings of Pillow and of warnings that the child sets."""
+    most, threads = Image.MAX_IMAGE_PIXELS, AvifImagePlugin.DEFAULT_MAX_THREADS
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS, AvifImagePlugin.DEFAULT_MAX_THREADS = most, threads
 
 
 def opened(result: ResultFile) -> Image.Image:

@@ -88,7 +88,7 @@ class InterruptedUpload:
             assert reply.status in (200, 423), reply.status  # 423: another process is completing the file
             return reply if reply.status == 200 else None
 
-        reply = await eventually(asked, 30)
+        reply = await eventually(asked, 60)
         return int(reply.headers["Upload-Offset"])
 
     def _check_offset(self, offset: int) -> None:

@@ -39,7 +39,7 @@ class RecordingReporter:
         self.stage_starts[stage] = len(self.ticks)
 
     async def update(self, **news: Any) -> None:
-        self.updates.append({name: value for name, value in news.items() if value is not None})
+        self.updates.append({name: value for name, value in news.items() if value not in (None, 0.0)})
 
     def progress(self, tick: Tick) -> None:
         self.ticks.append(tick)

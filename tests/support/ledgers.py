@@ -33,10 +33,12 @@ async def created(ledger: Ledger, clock: Clock, owner: str = "ada", *, priority:
     return upload
 
 
-async def queued(ledger: Ledger, clock: Clock, owner: str = "ada", *, priority: int = 0) -> Upload:
+async def queued(
+    ledger: Ledger, clock: Clock, owner: str = "ada", *, priority: int = 0, source: Source = SOURCE
+) -> Upload:
     upload = await created(ledger, clock, owner, priority=priority)
     clock.now += 0.001
-    return await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "Queued", source=SOURCE))
+    return await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "Queued", source=source))
 
 
 async def claimed(ledger: Ledger, clock: Clock) -> Claim:

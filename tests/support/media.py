@@ -20,9 +20,9 @@ def scanned(
     for number in range(packets):
         flags = first if number == 0 else "K__" if number % gap == 0 else "___"
         time = f"{number / 25:.6f}"
-        scan.feed(f"0,{time if pts else 'N/A'},{time},0.040000,{bits // 200},{flags}\n".encode())
+        scan.feed(f"0,{time if pts else 'N/A'},{time},0.040000,{bits // 200},N/A,{flags}\n".encode())
     for number in range(500):
-        scan.feed(f"1,{number / 50:.6f},{number / 50:.6f},0.020000,250,K__\n".encode())
+        scan.feed(f"1,{number / 50:.6f},{number / 50:.6f},0.020000,250,N/A,K__\n".encode())
     return scan
 
 

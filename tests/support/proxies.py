@@ -104,7 +104,7 @@ def free_port() -> int:
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = 20.0
+    deadline = 60.0
     while process.poll() is None and deadline > 0:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -72,7 +72,7 @@ class RawSocket:
 
     async def receive(self) -> tuple[int, bytes]:
         """Return the opcode and the payload of the next frame."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             first, size = await self._reader.readexactly(2)
             if size == 126:
                 size = int.from_bytes(await self._reader.readexactly(2), "big")
@@ -80,7 +80,7 @@ class RawSocket:
 
     async def wait_closed(self) -> bool:
         """Return True when the server has closed the connection. Frames before that are dropped."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self._reader.read(-1)
         return True
 

@@ -86,7 +86,7 @@ class Receiver:
         await self.is_over.wait()
         return web.Response()
 
-    async def until(self, count: int, deadline: float = 30.0) -> list[ReceivedRequest]:
+    async def until(self, count: int, deadline: float = 60.0) -> list[ReceivedRequest]:
         """What was heard, once it is so many requests."""
         await eventually(lambda: len(self.received) >= count, deadline, what=f"request {count} to the webhook")
         return self.received

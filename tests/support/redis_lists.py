@@ -13,7 +13,8 @@ from roomcast.runtime.redis_lua import Call, Scripts
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, cleanup_due_at, decode
 
-_LOGS = ("upload:", "events:", "lines:")
+_FILMS = ("plan:", "tasks:", "waiting-tasks:", "delayed-tasks:", "leased-tasks:")
+_UNLISTED_KEYS = ("upload:", "events:", "lines:", *_FILMS)
 _UNLISTED = {"queue-moved-lately", "schema"}
 
 _READ = {b"hash": "HGETALL", b"set": "SMEMBERS", b"zset": "ZRANGE"}
@@ -40,13 +41,31 @@ class RedisLists:
         names = await self.names()
         uploads = {name.partition(":")[2]: await self._read(name) for name in names if name.startswith("upload:")}
         served = dict(await self._read("served")) if "served" in names else {}
-        found = {name: await self._read(name) for name in names if not name.startswith(_LOGS)}
+        found = {name: await self._read(name) for name in names if not name.startswith(_UNLISTED_KEYS)}
         found.pop("served", None)
         pauses = found.pop("pauses", {})
+        films = found.pop("films", {})
+        for film in films:
+            await self._check_film(film)
+        assert {name.partition(":")[2] for name in names if name.startswith(_FILMS)} == set(films)
+        ended = {one for one, state in uploads.items() if decode(state["record"].encode()).state.terminal}
+        assert films.keys() <= uploads.keys() - ended
         assert {name: set(members) for name, members in found.items()} == _expected(
             uploads, served, self.cleaned, pauses
         )
         assert {name for name in names if name.startswith("events:")} == {f"events:{one}" for one in uploads}
+
+    async def _check_film(self, film: str) -> None:
+        """Each task is done, waits, is delayed or is leased, and the counts are those of what is done."""
+        plan, tasks = await self._read(f"plan:{film}"), await self._read(f"tasks:{film}")
+        weights = {name.partition(":")[0]: int(value) for name, value in tasks.items() if name.endswith(":weight")}
+        done = {name.partition(":")[0] for name in tasks if name.endswith(":result")}
+        leased = set(await self._read(f"leased-tasks:{film}"))
+        waiting = [*await self._read(f"waiting-tasks:{film}"), *await self._read(f"delayed-tasks:{film}")]
+        assert sorted([*waiting, *leased, *done]) == sorted(weights)
+        assert {name.partition(":")[0] for name in tasks if name.endswith(":token")} == leased | done
+        sums = len(weights), sum(weights.values()), len(done), sum(weights[number] for number in done)
+        assert tuple(int(plan[name]) for name in ("tasks", "weight", "done", "done-weight")) == sums
 
     def check_after_every_script(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """Check after every trip to Redis from now on; the scripts that ran are added to what this returns."""
@@ -77,6 +96,8 @@ class RedisLists:
         """The fields of a hash, or the members of a set, with empty values; `entries` by its ids alone."""
         key = self._base + name
         kind: Any = await self._client.type(key)
+        if kind == b"none":
+            return {}
         verb = _READ[kind]
         reply: Any = await self._client.execute_command(verb, key, *((0, -1) if verb == "ZRANGE" else ()))  # type: ignore[no-untyped-call]
         if isinstance(reply, dict):

@@ -34,7 +34,7 @@ def output(element: dict[str, Any], kind: str) -> Output:
 def probe(path: Path) -> dict[str, Any]:
     """What ffprobe says of a file: its format, and its streams by type."""
     arguments = [find_binaries().ffprobe, "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path)]
-    description = json.loads(subprocess.run(arguments, check=True, capture_output=True, timeout=30).stdout)
+    description = json.loads(subprocess.run(arguments, check=True, capture_output=True, timeout=60).stdout)
     return {"format": description["format"], **{stream["codec_type"]: stream for stream in description["streams"]}}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import logging
 import os
@@ -24,13 +25,19 @@ import boto3
 import pytest
 from aiobotocore import httpsession
 from aiohttp import web
+from botocore import hooks, useragent
 from botocore.config import Config
+from botocore.hooks import EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.retries.standard import ExponentialBackoff
+from botocore.utils import EVENT_ALIASES
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from moto import backends
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import FakeBucket, s3_backends
 from moto.server import ThreadedMotoServer
 from roomcast.media.url_signer import UrlSigner
 from yarl import URL
@@ -71,6 +78,33 @@ Loader.list_available_services = lambda _, type_name: _services(type_name)
 # Where no test says which certificates to trust, it speaks plain HTTP: each new client would read all of certifi's.
 httpsession.get_cert_path = lambda verify: verify if isinstance(verify, str) else None
 
+# Each new client would compute the present names of hundreds of events, and inspect the functions that are called for
+# them; each request would clean the same names of versions four dozen times.
+_event_names: dict[str, str] = {}
+_new_aliaser = EventAliaser.__init__
+
+
+def _aliaser_with_known_names(aliaser: EventAliaser, emitter: Any, event_aliases: Any = None) -> None:
+    _new_aliaser(aliaser, emitter, event_aliases)
+    if event_aliases in (None, EVENT_ALIASES):
+        aliaser._alias_name_cache = _event_names
+
+
+EventAliaser.__init__ = _aliaser_with_known_names
+
+_accepts_kwargs = hooks.accepts_kwargs
+hooks.accepts_kwargs = lambda function: (
+    bool(function.__code__.co_flags & inspect.CO_VARKEYWORDS)
+    if hasattr(function, "__code__")
+    else _accepts_kwargs(function)
+)
+
+useragent.sanitize_user_agent_string_component = functools.cache(useragent.sanitize_user_agent_string_component)
+
+# For each request, moto would list its hundred and fifty folders and ask the disk of each whether it is one.
+_moto_modules = frozenset(backends.list_of_moto_modules())
+backends.list_of_moto_modules = lambda: _moto_modules
+
 SIGNER = UrlSigner(b"0123456789abcdef", seconds=60)
 
 
@@ -88,12 +122,17 @@ class S3Server:
         return port
 
     def keys(self) -> list[str]:
-        """The objects there are."""
-        return [entry["Key"] for entry in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
+        """Return the keys of the objects, sorted."""
+        return sorted(self._stored.keys)
 
     def multiparts(self) -> list[str]:
-        """The keys of the multipart uploads that somebody began and nobody ended."""
-        return [entry["Key"] for entry in self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ())]
+        """Return the keys of the multipart uploads that were neither completed nor aborted."""
+        return [upload.key_name for upload in list(self._stored.multiparts.values())]
+
+    @property
+    def _stored(self) -> FakeBucket:
+        """What moto has in memory of the bucket: a request for it would cost a hundred times the CPU."""
+        return s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[BUCKET]
 
     def head(self, key: str) -> dict[str, Any]:
         found: dict[str, Any] = self.client.head_object(Bucket=BUCKET, Key=key)
@@ -105,14 +144,15 @@ class S3Server:
 
     def empty(self) -> None:
         for key in self.keys():
-            self.client.delete_object(Bucket=BUCKET, Key=key)
-        for entry in self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ()):
-            self.client.abort_multipart_upload(Bucket=BUCKET, Key=entry["Key"], UploadId=entry["UploadId"])
+            self._stored.keys.pop(key)
+        for upload_id in list(self._stored.multiparts):
+            del self._stored.multiparts[upload_id]
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
-    """The `AWS_…` variables for these servers, and none of the machine's own."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    """The `AWS_…` variables for these servers, and none of the machine's own: each new client would read a hundred
+    certificates that the machine trusts, too."""
+    for name in [name for name in os.environ if name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE"]:
         monkeypatch.delenv(name)
     for name, value in {**ENVIRONMENT, **more}.items():
         monkeypatch.setenv(name, value)
@@ -141,10 +181,9 @@ def moto_server() -> Iterator[S3Server]:
         client = _client(url)
         client.create_bucket(Bucket=BUCKET)
         try:
-            server = S3Server(url, client)
-            yield server
-            server.empty()  # what moto keeps belongs to this process, not to this server
+            yield S3Server(url, client)
         finally:
+            S3Server(url, client).empty()  # what moto keeps belongs to this process, not to this server
             client.close()
     finally:
         threads.stop()

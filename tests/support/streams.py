@@ -13,7 +13,7 @@ import aiohttp
 from tests.support import described
 from tests.support.watchers import Recorder
 
-PATIENCE = aiohttp.ClientTimeout(total=None, sock_read=40)
+PATIENCE = aiohttp.ClientTimeout(total=None, sock_read=60)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class StreamWatcher(Recorder):
         self._response.close()
         await self._session.close()
 
-    async def closed(self, deadline: float = 20.0) -> None:
+    async def closed(self, deadline: float = 60.0) -> None:
         """Wait until the server has closed the stream."""
         await self.wait_until(lambda: self.ended, deadline)
 

@@ -8,8 +8,12 @@ own that can be signalled, killed and waited for. That a bare `python -m roomcas
 
 from __future__ import annotations
 
+import atexit
+import functools
 import gc
 import hashlib
+import importlib.metadata
+import io
 import json
 import os
 import pickle
@@ -22,7 +26,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -56,15 +62,33 @@ _PRELOADED = (
 class WarmProcess:
     """A process that was forked: the part of `subprocess.Popen` that tests use."""
 
-    def __init__(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stderr: IO[str]) -> None:
-        """Run Python with these arguments, which name a module (`-m NAME`), are code (`-c CODE`), or name a script."""
-        read, write = os.pipe()
-        try:
-            request = {"arguments": [*arguments], "cwd": str(cwd), "env": {**env}}
-            self.pid = int(_nursery().ask(request, write, stderr.fileno()))
-        finally:
-            os.close(write)
-        self.stdout: IO[str] = os.fdopen(read)
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        stderr: IO[str],
+        stdin: IO[bytes] | None = None,
+        terminal: int | None = None,
+    ) -> None:
+        """Run Python with these arguments, which name a module (`-m NAME`), are code (`-c CODE`), or name a script.
+
+        Its standard output is a pipe, and its standard input empty, unless given. The descriptor of a `terminal`
+        replaces its output and `stderr`.
+        """
+        request = {"arguments": [*arguments], "cwd": str(cwd), "env": {**env}}
+        more = [stdin.fileno()] if stdin else []
+        self.stdout: IO[str] | None = None
+        if terminal is not None:
+            self.pid = int(_nursery().ask(request, terminal, terminal, *more))
+        else:
+            read, write = os.pipe()
+            try:
+                self.pid = int(_nursery().ask(request, write, stderr.fileno(), *more))
+            finally:
+                os.close(write)
+            self.stdout = os.fdopen(read)
         self.returncode: int | None = None
         self._pidfd = os.pidfd_open(self.pid)
 
@@ -95,23 +119,41 @@ class WarmProcess:
 
 
 def start(
-    arguments: Sequence[str], *, stderr: IO[str], env: Mapping[str, str] = os.environ, cwd: Path = ROOT
+    arguments: Sequence[str],
+    *,
+    stderr: IO[str] = sys.stderr,
+    env: Mapping[str, str] = os.environ,
+    cwd: Path = ROOT,
+    stdin: IO[bytes] | None = None,
+    terminal: int | None = None,
 ) -> WarmProcess | subprocess.Popen[str]:
-    """Start Python with these arguments; its standard input is empty and its standard output a pipe."""
+    """Start Python with these arguments and streams, as `WarmProcess` does."""
     if sys.platform == "linux":
-        return WarmProcess(arguments, cwd=cwd, env=env, stderr=stderr)
-    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+        return WarmProcess(arguments, cwd=cwd, env=env, stderr=stderr, stdin=stdin, terminal=terminal)
+    out = subprocess.PIPE if terminal is None else terminal
+    err = stderr if terminal is None else terminal
     return subprocess.Popen(
-        [sys.executable, *arguments], cwd=cwd, env=env, stdin=nothing, stdout=pipe, stderr=stderr, text=True
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=env,
+        stdin=stdin or subprocess.DEVNULL,
+        stdout=out,
+        stderr=err,
+        text=True,
     )
 
 
 def run(
-    arguments: Sequence[str], *, env: Mapping[str, str] = os.environ, cwd: Path = ROOT, timeout: float = 60
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str] = os.environ,
+    cwd: Path = ROOT,
+    stdin: IO[bytes] | None = None,
+    timeout: float = 60,
 ) -> subprocess.CompletedProcess[str]:
     """Run Python with these arguments to its end, as `subprocess.run` would; `timeout` is in seconds."""
     with tempfile.TemporaryFile("w+") as err:
-        process = start(arguments, stderr=err, env=env, cwd=cwd)
+        process = start(arguments, stderr=err, env=env, cwd=cwd, stdin=stdin)
         assert process.stdout
         with process.stdout:
             out = process.stdout.read()
@@ -171,10 +213,25 @@ def _serve(line: socket.socket) -> None:
     folder = Path(tempfile.mkdtemp(prefix="roomcast-warm-"))
     build = sys.modules["roomcast_workers.factory"]
     build.detect = _kept(build.detect, folder)  # type: ignore[attr-defined]
+    _find_in_advance()
     gc.collect()
     gc.freeze()  # a collection in a forked process would copy the memory of all these modules
     _fork_for(line)
-    shutil.rmtree(folder)  # in this process alone: one that was forked leaves by `sys.exit`
+    shutil.rmtree(folder)  # in this process alone: one that was forked leaves by `os._exit`
+
+
+def _find_in_advance() -> None:
+    """Find what each start would find again: the programs in wheels, the packages that add to the server, and how
+    records are read."""
+    from roomcast.extensions import discovery  # noqa: PLC0415 - only this process loads what it will fork with
+    from roomcast.uploads.codec import ExtensibleRecord, JsonCodec  # noqa: PLC0415
+    from roomcast_workers.ffmpeg.binaries import imageio_ffmpeg  # noqa: PLC0415
+
+    imageio_ffmpeg()
+    discovery.entry_points = functools.cache(importlib.metadata.entry_points)  # type: ignore[assignment, attr-defined]
+    discovery.entry_points(group=discovery.GROUP)  # type: ignore[attr-defined]
+    for record_type in ExtensibleRecord.__subclasses__():
+        JsonCodec(record_type)
 
 
 def _kept(detect: Callable[..., Any], folder: Path) -> Callable[..., Any]:
@@ -199,7 +256,7 @@ def _fork_for(line: socket.socket) -> None:
     assert threading.active_count() == 1, "a fork copies but one thread"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for the tests
     while True:
-        request, descriptors, _, _ = socket.recv_fds(line, _LARGEST_REQUEST, 2)
+        request, descriptors, _, _ = socket.recv_fds(line, _LARGEST_REQUEST, 3)
         if not request:
             return
         asked = json.loads(request)
@@ -215,12 +272,44 @@ def _fork_for(line: socket.socket) -> None:
         line.send(b"%d" % pid)
 
 
-def _become(asked: Mapping[str, Any], stdout: int, stderr: int) -> NoReturn:
-    """The program that was asked for, as if it had been started."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, meant in ((nothing, _STDIN), (stdout, _STDOUT), (stderr, _STDERR)):
+def _become(asked: Mapping[str, Any], stdout: int, stderr: int, stdin: int | None = None) -> NoReturn:
+    """Run the program that was asked for, as if it had been started, and exit as it does."""
+    try:
+        _run(asked, stdout, stderr, os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin)
+        code: object = None
+    except SystemExit as error:
+        code = error.code
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        _leave()
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:  # noqa: BLE001 - as Python does at the end of a program
+        traceback.print_exc()
+        code = 1
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    _leave()
+    os._exit(code & 0xFF if code else 0)
+
+
+def _leave() -> None:
+    """Do what Python does at the end of a program, but for freeing all modules: in a forked process that copies their
+    memory, which costs as much CPU as half of a start."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # its reader has left, or it is closed
+            stream.flush()
+
+
+def _run(asked: Mapping[str, Any], stdout: int, stderr: int, stdin: int) -> None:
+    for descriptor, meant in ((stdin, _STDIN), (stdout, _STDOUT), (stderr, _STDERR)):
         os.dup2(descriptor, meant)
         os.close(descriptor)
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(asked["env"])
@@ -236,7 +325,6 @@ def _become(asked: Mapping[str, Any], stdout: int, stderr: int) -> NoReturn:
         sys.argv = [first, *rest]
         sys.path.insert(0, str(Path(first).resolve().parent))
         runpy.run_path(first, run_name="__main__")
-    sys.exit()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import aiohttp
 import socketio
 
 from tests.support import described
+from tests.support.node_host import NodeProgram
 
 Message = dict[str, Any]
 SCRIPT = Path(__file__).parents[1] / "node" / "watch.mjs"
@@ -42,7 +43,7 @@ class Recorder:
         self.disconnections = 0
         self._changed = asyncio.Event()
 
-    async def call(self, name: str, *args: Any, deadline: float = 20.0) -> Any:
+    async def call(self, name: str, *args: Any, deadline: float = 60.0) -> Any:
         """Emit, and return the ack."""
         raise NotImplementedError
 
@@ -76,7 +77,7 @@ class Recorder:
     async def retry(self, upload_id: str) -> Any:
         return await self.call("retry-upload", upload_id)
 
-    async def wait_until(self, condition: Callable[[], Any], deadline: float = 20.0) -> None:
+    async def wait_until(self, condition: Callable[[], Any], deadline: float = 60.0) -> None:
         """Wait until `condition()` is true; it is called again after every message."""
         try:
             async with asyncio.timeout(deadline):
@@ -87,7 +88,7 @@ class Recorder:
             recent = [(item.name, _brief(item.message)) for item in self.received[-8:]]
             raise AssertionError(f"not within {deadline} s; the last messages: {recent}") from None
 
-    async def until(self, upload_id: str, predicate: Callable[[Message], bool], deadline: float = 30.0) -> Message:
+    async def until(self, upload_id: str, predicate: Callable[[Message], bool], deadline: float = 60.0) -> Message:
         """Return the upload's first message, past or future, for which `predicate` is true."""
 
         def found() -> Message | None:
@@ -98,7 +99,7 @@ class Recorder:
         assert message is not None
         return message
 
-    async def stage(self, upload_id: str, stage: str, deadline: float = 30.0) -> Message:
+    async def stage(self, upload_id: str, stage: str, deadline: float = 60.0) -> Message:
         return await self.until(upload_id, lambda message: message["stage"] == stage, deadline)
 
     async def end(self, upload_id: str, deadline: float = 60.0) -> Message:
@@ -175,7 +176,7 @@ class Watcher(Recorder):
                 auth=self._auth,
                 headers={**self._headers},  # which the client changes
                 transports=["websocket"],
-                wait_timeout=10,
+                wait_timeout=60,
                 socketio_path=f"{urlsplit(self._url).path}/socket.io",
             )
         except BaseException:
@@ -188,7 +189,7 @@ class Watcher(Recorder):
         await self._client.shutdown()
         await self._session.close()
 
-    async def call(self, name: str, *args: Any, deadline: float = 20.0) -> Any:
+    async def call(self, name: str, *args: Any, deadline: float = 60.0) -> Any:
         answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         def on_ack(ack: Any) -> None:
@@ -201,7 +202,7 @@ class Watcher(Recorder):
 
     async def ask(self, name: str, *args: Any) -> Any:
         """Emit an event of the application's own, and return its ack."""
-        return await self._client.call(name, args if len(args) != 1 else args[0], timeout=20)
+        return await self._client.call(name, args if len(args) != 1 else args[0], timeout=60)
 
     async def emit(self, name: str, *args: Any) -> None:
         """Emit without requesting an ack."""
@@ -232,23 +233,19 @@ async def refused(url: str, *, auth: Any = None, headers: dict[str, str] | None 
 
 
 class NodeWatcher(Recorder):
-    """The official JavaScript client in a Node process, controlled by JSON lines over its stdin and stdout."""
+    """The official JavaScript client, a program in the Node process of `tests/support/node_host.py`."""
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__()
         self.upgrades = 0
         self.refusals: list[Any] = []
-        self._arguments = [url, json.dumps(options)]
+        self._program = NodeProgram(SCRIPT, url, json.dumps(options))
         self._calls: dict[int, tuple[str, asyncio.Future[Any]]] = {}
         self._numbers = itertools.count(1)
-        self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            "node", str(SCRIPT), *self._arguments, stdin=pipe, stdout=pipe, limit=2**22
-        )
+        await self._program.__aenter__()
         self._reading = asyncio.create_task(self._read())
         try:
             await self.wait_until(lambda: self.connections or self.refusals)
@@ -258,28 +255,21 @@ class NodeWatcher(Recorder):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
         assert self._reading is not None
-        self._process.stdin.close()
-        await self._process.wait()
+        await self._program.end_input()
         await self._reading
+        await self._program.__aexit__(None, None, None)
 
-    async def call(self, name: str, *args: Any, deadline: float = 20.0) -> Any:
-        assert self._process is not None
-        assert self._process.stdin is not None
+    async def call(self, name: str, *args: Any, deadline: float = 60.0) -> Any:
         number = next(self._numbers)
         answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._calls[number] = name, answered
-        self._process.stdin.write(json.dumps({"call": number, "name": name, "args": args}).encode() + b"\n")
+        await self._program.write({"call": number, "name": name, "args": args})
         async with asyncio.timeout(deadline):
             return await answered
 
     async def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            output = json.loads(line)
+        async for output in self._program.lines():
             match output["kind"]:
                 case "event":
                     self.on_message(output["name"], output["args"][0])

@@ -11,11 +11,14 @@ import pytest
 from roomcast.api_docs.asyncapi import APPLICATION_EVENT
 from roomcast.api_docs.examples import example
 from roomcast.api_docs.routes import GUIDES
+from roomcast.api_docs.schemas import Schemas
+from roomcast.fanout.relay import PLAYABLE
 from roomcast.http.pages import STATIC
 from roomcast.http.responses import json_response
 from roomcast.rooms.handlers import CALLS
 from roomcast.rooms.upload_rooms import DELETED, PROGRESS
 from roomcast.uploads.lifecycle import Status
+from roomcast.uploads.messages import Output
 
 from tests.support import described
 
@@ -27,8 +30,16 @@ def test_asyncapi_document_has_every_call_and_event() -> None:
     }
     assert by_action == {
         "receive": {"connect", *CALLS},
-        "send": {PROGRESS, DELETED, APPLICATION_EVENT, *(status.value for status in Status)},
+        "send": {PROGRESS, PLAYABLE, DELETED, APPLICATION_EVENT, *(status.value for status in Status)},
     }
+
+
+def test_change_of_one_document_leaves_the_next_one_as_it_is() -> None:
+    one, next_one = Schemas(), Schemas()
+    for schemas in (one, next_one):
+        assert schemas.of(Output) == {"$ref": "#/components/schemas/Output"}
+    one.components["Output"]["properties"].clear()
+    assert next_one.components["Output"]["properties"]
 
 
 @pytest.mark.parametrize("document", [described.http, described.sockets])

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from roomcast.errors import StorageError
 from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.segments.plan import AudioSegment, AudioTrack, InitFile
 from roomcast.services import backup
 from roomcast.services.backup import back_up, restore_backup
 from roomcast.uploads.lifecycle import Entered, Stage
-from roomcast.uploads.model import Change, Source, Upload
+from roomcast.uploads.model import Change, Source, Upload, results_folder
+
+from tests.support.film_tasks import next_task, plan_of, result_of
 
 SOURCE = Source("key", 6, "image", "png", "image/png", None, None)
 
@@ -102,6 +105,35 @@ async def test_file_that_the_data_directory_lacks_is_named_and_the_rest_is_backe
     made = back_up(data, tmp_path / "copy")
     assert (made.files, made.missing) == (3, ("incoming/one.1",))
     restore_backup(tmp_path / "copy", tmp_path / "restored")
+
+
+async def test_segments_of_a_film_that_is_being_compressed_are_backed_up_and_missing_ones_are_named(
+    data: Path, tmp_path: Path
+) -> None:
+    ledger = SqliteLedger(data / "ledger.sqlite3")
+    claim = await ledger.claim_next(holder="w", seconds=60)
+    assert claim is not None
+    await ledger.segments.plan(claim.lease, plan_of(audio=True))
+    task = await next_task(ledger)
+    result = result_of(task)
+    await ledger.segments.complete(task.lease, result)
+    init, segments = InitFile("audio", "audio-init.mp4", "", "mp4a"), (AudioSegment("audio-0.m4s", 8.0, 9),)
+    await ledger.segments.set_audio(claim.lease, AudioTrack(init, 2, segments, file="a.m4a"))
+    await ledger.close()
+    (segment,), (video_init,) = result.files, result.inits
+    folder = f"media/{results_folder(claim.upload)}/segments"
+    (data / folder).mkdir(parents=True)
+    for name in (segment.name, "audio-0.m4s"):
+        (data / folder / name).write_bytes(b"segment")
+    made = back_up(data, tmp_path / "copy")
+    assert sorted(made.missing) == sorted(f"{folder}/{name}" for name in (video_init.name, init.name, "a.m4a"))
+    assert (tmp_path / "copy" / folder / segment.name).read_bytes() == b"segment"
+
+
+async def test_ledger_of_an_earlier_version_without_tables_of_segments_is_backed_up(data: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(data / "ledger.sqlite3")) as connection:
+        connection.executescript("DROP TABLE segment_plans; DROP TABLE segment_tasks;")
+    assert back_up(data, tmp_path / "copy").missing == ()
 
 
 async def test_what_would_lose_data_is_refused(data: Path, tmp_path: Path) -> None:

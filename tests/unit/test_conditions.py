@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.http.downloads.conditions import FileVersion, Selection, select
+from roomcast.http.downloads.conditions import ContentVersion, FileVersion, Selection, select
 
 SIZE = 100
 MODIFIED = 1_700_000_000
@@ -21,7 +21,7 @@ EARLIER = formatdate(MODIFIED - 60, usegmt=True)
 EVERYTHING = Selection(200, 0, SIZE)
 
 
-def of(method: str = "GET", file: FileVersion = FILE, **headers: str) -> Selection:
+def of(method: str = "GET", file: FileVersion | ContentVersion = FILE, **headers: str) -> Selection:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return select(method, named, file, now=MODIFIED + 3600)
 
@@ -137,3 +137,14 @@ def test_any_headers_select_bytes_of_the_file(headers: dict[str, str], method: s
     assert selected.status in (200, 206, 304, 412, 416)
     assert 0 <= selected.start <= selected.stop <= SIZE
     assert (selected.start < selected.stop) == (selected.status in (200, 206))
+
+
+def test_content_in_memory_is_identified_by_its_hash_alone() -> None:
+    content = ContentVersion(b"#EXTM3U\n")
+    assert ContentVersion(b"#EXTM3U\n").entity_tag == content.entity_tag != ContentVersion(b"#EXTM3U").entity_tag
+    assert of(file=content, If_None_Match=content.entity_tag).status == 304
+    assert of(file=content, If_Match=FILE.entity_tag).status == 412
+    assert of(file=content, Range="bytes=1-2", If_Range=content.entity_tag) == Selection(206, 1, 3)
+    whole = Selection(200, 0, 8)
+    dates = (of(file=content, If_Modified_Since=LATER), of(file=content, If_Unmodified_Since=EARLIER))
+    assert (*dates, of(file=content, Range="bytes=1-2", If_Range=DATE)) == (whole, whole, whole)

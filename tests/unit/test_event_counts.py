@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import TimedOut
-from roomcast.ledger.contract import new_token
 from roomcast.ledger.history import event_counts, percentile
+from roomcast.ledger.lease_tokens import new_token
 from roomcast.uploads.lifecycle import Stage, State
 from roomcast.uploads.model import Upload, error_body
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from roomcast import errors
-from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg import commands, segment_commands
 from roomcast_workers.ffmpeg.codecs import (
     CODECS,
     ConstantQuality,
@@ -51,7 +51,7 @@ FILM_FILTERS = (
 JPEG_FILTERS = ("setsar=sar=1", "format=pix_fmts=yuvj420p")
 NO_METADATA = "-map_chapters -1 -map_metadata -1 -map_metadata:s -1"
 COMPARED: dict[Metric, str] = {
-    "vmaf": "libvmaf=log_fmt=json:log_path=quality.log:n_subsample=2",
+    "vmaf": "libvmaf=log_fmt=json:log_path=quality.log:n_subsample=3",
     "ssim": "ssim=stats_file=quality.log",
 }
 X264 = "-c:v libx264 -crf 23 -enc_time_base 1:90000"
@@ -65,7 +65,7 @@ SEGMENTS = (
 def reads(path: str, demuxer: str = "mov", *, start: str = "", seconds: str = "61.000", more: str = "") -> str:
     mov = demuxer == "mov"
     return (
-        f"-f {demuxer} -analyzeduration 10000000 -codec_whitelist {','.join(DECODERS)}"
+        f"-f {demuxer} -analyzeduration 60000000 -codec_whitelist {','.join(DECODERS)}"
         f"{' -enable_drefs 0' if mov else ''} -format_whitelist {demuxer} -max_pixels 1000 -max_streams 9"
         f" -probesize 10000000 -protocol_whitelist file{more}{start and f' -ss {start}'} -t {seconds}"
         f"{' -use_absolute_path 0' if mov else ''} -i file:{path}"
@@ -279,7 +279,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
                 keyframes_only=keyframes_only,
             ),
             [
-                reads("/in/film.mov", more=" -skip_frame nokey" if keyframes_only else ""),
+                reads("/in/film.mov", more=f" -skip_frame {'nokey' if keyframes_only else 'noref'}"),
                 "-filter_complex",
                 chain(
                     "0:0",
@@ -306,10 +306,15 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
     ),
     "the sprite of a short video": (
         commands.save_short_sprite(
-            SOURCE, Path("/work/sprite.jpg"), HEVC, 192, 108, "none", interval=1000, columns=4, rows=1, count=4
+            *(SOURCE, Path("/work/sprite.jpg"), HEVC, 192, 108, "none"),
+            interval=1000,
+            keyframes_only=False,
+            columns=4,
+            rows=1,
+            count=4,
         ),
         [
-            reads("/in/film.mov"),
+            reads("/in/film.mov", more=" -skip_frame noref"),
             "-filter_complex",
             chain(
                 "0:0",
@@ -324,7 +329,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "HLS in two sizes with sound": (
-        commands.encode_hls(
+        segment_commands.encode_hls(
             SOURCE,
             dataclasses.replace(SMALL, audio=AC3),
             renditions([720, 480], 1280, 720, 25),
@@ -351,7 +356,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "HLS in one size without sound": (
-        commands.encode_hls(
+        segment_commands.encode_hls(
             SOURCE,
             dataclasses.replace(SMALL, audio=None),
             renditions([480], 1280, 720, 25),
@@ -373,7 +378,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
             command,
             [
                 f"-v error {wanted} -max_alloc 536870912 -f mov -protocol_whitelist file -format_whitelist mov",
-                f"-codec_whitelist {','.join(DECODERS)} -probesize 10000000 -analyzeduration 10000000",
+                f"-codec_whitelist {','.join(DECODERS)} -probesize 10000000 -analyzeduration 60000000",
                 "-max_pixels 1000 -max_streams 9 -enable_drefs 0 -use_absolute_path 0 -i file:/in/film.mov",
             ],
         )
@@ -382,7 +387,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
             (
                 "its packets",
                 commands.list_packets(SOURCE),
-                "-of csv=p=0 -show_entries packet=stream_index,pts_time,dts_time,duration_time,size,flags",
+                "-of csv=p=0 -show_entries packet=stream_index,pts_time,dts_time,duration_time,size,pos,flags",
             ),
         )
     },
@@ -399,7 +404,9 @@ def test_command_has_exactly_these_arguments(command: str) -> None:
 def test_hls_copies_stereo_aac(channels: int) -> None:
     audio = dataclasses.replace(AAC, channels=channels)
     info = dataclasses.replace(SMALL, audio=audio)
-    arguments = commands.encode_hls(SOURCE, info, renditions([480], 1280, 720), preset="fast", audio_bitrate="128k")
+    arguments = segment_commands.encode_hls(
+        SOURCE, info, renditions([480], 1280, 720), preset="fast", audio_bitrate="128k"
+    )
     assert "-c:a copy" in " ".join(arguments)
     assert "-b:a" not in arguments
 

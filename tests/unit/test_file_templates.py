@@ -44,6 +44,8 @@ def test_file_template_without_a_limit_or_with_media_settings_is_refused(
         ("[templates.x]\nimage_sides = 'all'", "image_sides: it must be a "),
         ("[templates.x]\nimage_sides = [1]", "image_sides.0: it must be greater than or equal to 16 (at line 2)"),
         ("[templates.x]\nkind = 'audio'", "kind: it must be "),
+        ("[templates.x]\naudio_bitrate = '8k'", "audio_bitrate: it must be from 10k to 999k (at line 2)."),
+        ("[templates.x]\naudio_bitrate = '00k'", "audio_bitrate: it must be from 10k to 999k (at line 2)."),
         ("[templates.'a b']", "name: it must have 1 to 64 letters, digits, hyphens and underscores (at line 1)."),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from roomcast.transport.handshake import Environ, Handshake, accept_handshake, parse_plain_handshake
 
@@ -96,8 +96,25 @@ def test_environ_has_the_keys_of_wsgi() -> None:
 
 
 @given(st.binary(max_size=300))
+@example(b"\n\x80:")
+@example(b"\n\xb5:\n\xff:")
 def test_environ_accepts_arbitrary_bytes(head: bytes) -> None:
     assert "REQUEST_METHOD" in dict(Environ(head, remote=""))
+
+
+_FIELD_BYTES = st.sampled_from([bytes([byte]) for byte in b"Aa-_.!:\t \r\n\x80\xb5\xdf\xff"])
+
+
+@given(st.lists(_FIELD_BYTES, max_size=40).map(b"".join))
+def test_environ_has_a_value_for_each_of_its_keys(fields: bytes) -> None:
+    environ = dict(Environ(b"GET / HTTP/1.1\r\n" + fields, remote=""))
+    assert all(isinstance(value, str) for value in environ.values())
+
+
+def test_header_with_an_underscore_is_not_one_with_a_hyphen() -> None:
+    environ = Environ(b"GET / HTTP/1.1\r\nX_User: admin\r\nX-Other: 1\r\n\r\n", remote="")
+    assert [key for key in dict(environ) if key.startswith("HTTP_")] == ["HTTP_X_OTHER"]
+    assert "HTTP_X_USER" not in environ
 
 
 OFFERS = {

@@ -1,4 +1,4 @@
-"""HLS renditions and playlists, without ffmpeg."""
+"""HLS renditions and the reading of their playlists, without ffmpeg."""
 
 from __future__ import annotations
 
@@ -8,21 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from roomcast.errors import TranscodeError
-from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.commands import Rendition
 from roomcast_workers.video import hls
-from roomcast_workers.video.hls import (
-    AudioRendition,
-    Bandwidth,
-    MediaSegment,
-    Variant,
-    bandwidth_of,
-    master_playlist,
-    parse_segments,
-    renditions,
-)
-
-from tests.support.media import attributes
+from roomcast_workers.video.hls import MediaSegment, parse_segments, renditions
 
 SIDES = st.lists(st.integers(144, 4320), min_size=1, max_size=6)
 LENGTHS = st.integers(16, 8192)
@@ -58,43 +45,12 @@ def test_side_above_the_video_gives_its_own_size() -> None:
     ]
 
 
-ENTRIES = st.lists(st.tuples(st.floats(0.04, 30), st.integers(1, 10**8)), min_size=1, max_size=50)
-
-
-@given(ENTRIES)
-def test_average_bandwidth_is_bytes_over_duration(entries: list[tuple[float, int]]) -> None:
-    cut = [MediaSegment(f"{number}.m4s", seconds) for number, (seconds, _) in enumerate(entries)]
-    rate = bandwidth_of(cut, [size for _, size in entries])
-    total = sum(seconds for seconds, _ in entries)
-    assert rate.average == pytest.approx(sum(size for _, size in entries) * 8 / total, abs=1)
-    full = [size * 8 / seconds for seconds, size in entries if seconds >= commands.HLS_SEGMENT_SECONDS / 2]
-    assert rate.peak >= max([rate.average, *map(round, full)])
-
-
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0.001, 99), st.from_regex(r"hls-\d+-\d{5}\.m4s", fullmatch=True)), max_size=30))
 def test_segments_of_a_playlist_are_parsed(entries: list[tuple[float, str]]) -> None:
     body = "".join(f"#EXTINF:{seconds:.6f},\n{name}\n" for seconds, name in entries)
     read = parse_segments(f'#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-MAP:URI="hls-720-init.mp4"\n{body}#EXT-X-ENDLIST\n')
     assert read == [MediaSegment(name, float(f"{seconds:.6f}")) for seconds, name in entries]
-
-
-def test_master_playlist_adds_the_audio_bandwidth_to_each_variant() -> None:
-    variants = [Variant(Rendition("720", 1280, 720, 1), "avc1.64001f", Bandwidth(2_000_000, 1_500_000))]
-    silent, sounding = (
-        master_playlist(variants, 23.976, audio)
-        for audio in (None, AudioRendition(2, "mp4a.40.2", Bandwidth(130_000, 128_000)))
-    )
-    assert silent == (
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n"
-        '#EXT-X-STREAM-INF:BANDWIDTH=2000000,AVERAGE-BANDWIDTH=1500000,CODECS="avc1.64001f",RESOLUTION=1280x720,'
-        "FRAME-RATE=23.976\nhls-720.m3u8\n"
-    )
-    stream = attributes(sounding.splitlines()[-2])
-    assert (stream["BANDWIDTH"], stream["AVERAGE-BANDWIDTH"]) == ("2130000", "1628000")
-    assert stream["CODECS"] == "avc1.64001f,mp4a.40.2"
-    media = attributes(sounding.splitlines()[3])
-    assert (media["TYPE"], media["GROUP-ID"], media["URI"]) == ("AUDIO", stream["AUDIO"], "hls-audio.m3u8")
 
 
 @pytest.mark.parametrize("init", [b"", b"avcC", b"avcC\x01\x64", b"hvcC\x01\x64\x00\x1f"])

@@ -25,6 +25,7 @@ LAYERS = (
         "roomcast.json_requests",
     },
     {"roomcast.uploads"},
+    {"roomcast.segments"},
     {"roomcast.settings", "roomcast.ledger", "roomcast.media", "roomcast.dispatch"},
     {"roomcast.assemblies", "roomcast.fanout", "roomcast.auth", "roomcast.extensions", "roomcast.client"},
     {"roomcast.dialects"},
@@ -207,11 +208,11 @@ def test_no_module_lets_the_event_loop_start_programs() -> None:
     assert {name for name, path in MODULES.items() if starts.search(path.read_text())} == set()
 
 
-def test_one_module_builds_ffmpeg_graphs() -> None:
+def test_only_the_modules_of_commands_build_ffmpeg_graphs() -> None:
     users = {
         name for name, path in MODULES.items() if any(imported.split(".")[0] == "ffmpeg" for imported in imports(path))
     }
-    assert users == {"roomcast_workers.ffmpeg.commands"}
+    assert users == {f"roomcast_workers.ffmpeg.{name}" for name in ("commands", "command_line", "segment_commands")}
 
 
 def test_one_module_writes_the_options_of_ffmpeg_and_ffprobe() -> None:
@@ -219,6 +220,8 @@ def test_one_module_writes_the_options_of_ffmpeg_and_ffprobe() -> None:
     allowed = {
         "roomcast_workers.sandbox.sandbox",
         "roomcast_workers.ffmpeg.commands",
+        "roomcast_workers.ffmpeg.command_line",
+        "roomcast_workers.ffmpeg.segment_commands",
     }  # the sandbox's are bubblewrap's and Python's
     written = {
         f"{name}: {node.value}"

@@ -109,7 +109,7 @@ AWAITED_TASKS = {
     "server/roomcast/ledger/redis/pubsub.py": "both directions of one connection, which are awaited",
     "server/roomcast/ledger/redis/scripts.py": "one migration, which every call awaits",
     "server/roomcast/media/batches.py": "one batch, whose failure the next call raises",
-    "server/roomcast/media/s3/download.py": "the writers of one file, which are awaited",
+    "server/roomcast/media/shared_sources.py": "the end of one source's use, which logs what fails",
     "server/roomcast/media/s3/multipart.py": "one part, which is awaited",
     "server/roomcast/runtime/supervisor.py": "the watches of the children, the first of which to end ends the process",
     "server/roomcast/services/listeners/event_delivery.py": "the events of one upload, which log what fails and end",
@@ -117,6 +117,9 @@ AWAITED_TASKS = {
     "server/roomcast/transport/engine.py": "one packet of one client",
     "workers/roomcast_workers/operations_port.py": "one answer, which a thread awaits until its deadline",
     "workers/roomcast_workers/reporter.py": "the ticks of one attempt, which log what fails",
+    "workers/roomcast_workers/segments/coordinator.py": "the sound of one film, which is awaited",
+    "workers/roomcast_workers/worker.py": "one upload, which is awaited at the end, and logged when it fails",
+    "workers/roomcast_workers/segments/sound.py": "one run of ffmpeg, which is awaited",
     "workers/roomcast_workers/steps/application_step.py": "one step, which is awaited, or logged when it does not stop",
 }
 """The modules that start tasks on their own, and why each of those tasks ends or is awaited."""

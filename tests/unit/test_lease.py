@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 from roomcast.errors import LeaseLost, StorageError
 from roomcast.ledger import lease as lease_module
-from roomcast.ledger.contract import Claim, Lease, Renewal
+from roomcast.ledger.contract import Claim, Renewal
 from roomcast.ledger.lease import StopReason, append_final, run_under_lease
+from roomcast.ledger.lease_tokens import Lease
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.runtime.clocks import RunningClock
 from roomcast.uploads.lifecycle import Entered, Stage

@@ -161,7 +161,7 @@ values = st.recursive(
 FIELDS = [*VIDEO, *AUDIO, "side_data_list", "tags"]
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from roomcast.segments.plan import SegmentProgress
 from roomcast.uploads.model import Forecast, Tick
 from roomcast_workers.ffmpeg.progress import ProgressBlock
-from roomcast_workers.video.progress_meter import ProgressMeter, SteadyEta
+from roomcast_workers.video.progress_meter import FilmMeter, ProgressMeter, SteadyEta
 from roomcast_workers.video.rate_control import sample_forecast
 
 BUFFER = 256 * 1024
@@ -76,7 +77,7 @@ def films(count: int) -> Iterator[tuple[float, list[tuple[float, float]]]]:
 
 def test_final_size_lies_in_the_range_nine_times_out_of_ten_from_the_first_one_on() -> None:
     within = shown = first_within = films_shown = 0
-    for duration, scenes in films(60):
+    for duration, scenes in films(40):
         film, sizes = Film(duration), []
         for length, rate in scenes:
             sizes += [film.write(2, rate=rate).forecast for _ in range(round(length / 2))]
@@ -84,7 +85,7 @@ def test_final_size_lies_in_the_range_nine_times_out_of_ten_from_the_first_one_o
         hits = [low <= film.written <= high for low, high in ranges]
         within, shown = within + sum(hits), shown + len(hits)
         first_within, films_shown = first_within + sum(hits[:1]), films_shown + bool(hits)
-    assert films_shown >= 45
+    assert films_shown >= 30
     assert within / shown >= 0.9
     assert first_within / films_shown >= 0.9
 
@@ -148,3 +149,64 @@ def test_forecast_in_a_message_has_ranges_only_while_there_are_any() -> None:
     assert Forecast(5, 1.0).to_json() == {"bytes": 5, "seconds": 1.0}
     ranges = {"bytesLow": 4, "bytesHigh": 9, "secondsLow": 2.0, "secondsHigh": 8.0}
     assert Forecast(5, 2.0, 4, 9, 1.0, 4.0).over_share(0.5).to_json() == {"bytes": 5, "seconds": 4.0, **ranges}
+
+
+class Tasks:
+    """The tasks of a film of 1,000 s at 25 fps, each of 10 s, as workers do them, and the ticks that follow."""
+
+    def __init__(self, *, done: int = 0) -> None:
+        self.now, self.done = 0.0, done
+        self.ticks: list[Tick] = []
+        self.meter = FilmMeter(1000.0, 25.0, self.ticks.append, clock=lambda: self.now)
+
+    def report(self, *, running: float = 0.0, after: float = 1.0) -> Tick:
+        self.now += after
+        progress = SegmentProgress("p", self.done, 100, self.done, 1, 0, 10_000, self.done * 100, running * 100)
+        self.meter.update(progress)
+        return self.ticks[-1]
+
+    def work(self, tasks: int, *, seconds: float, size: int = 1_000_000) -> Tick:
+        """`tasks` are done one after the other, each in `seconds`."""
+        for _ in range(tasks):
+            self.done += 1
+            self.meter.record_size(self.done * 10.0, self.done * size)
+            self.report(after=seconds)
+        return self.ticks[-1]
+
+
+def test_film_is_as_far_as_its_tasks_are_done_and_running() -> None:
+    tasks = Tasks(done=10)
+    assert tasks.report(running=5.0).fraction == pytest.approx(0.15)
+    tasks.done = 100
+    assert tasks.report().fraction == 1.0
+
+
+def test_film_does_not_fall_back_when_a_worker_is_lost_with_its_task() -> None:
+    tasks = Tasks(done=10)
+    assert tasks.report(running=0.9).fraction == tasks.report(running=0.1).fraction
+    tasks.done = 11
+    assert tasks.report().fraction == pytest.approx(0.11)
+
+
+def test_eta_speed_and_frames_are_those_of_all_workers_together() -> None:
+    tasks = Tasks(done=20)
+    tick = tasks.work(20, seconds=2.0)
+    assert tick.eta == pytest.approx(120, rel=0.2)
+    assert tick.speed == pytest.approx(5, rel=0.1)
+    assert tick.fps == pytest.approx(125, rel=0.1)
+    faster = tasks.work(30, seconds=1.0)
+    assert faster.speed == pytest.approx(10, rel=0.3)
+
+
+def test_size_of_a_film_is_forecast_from_its_first_segments() -> None:
+    tasks = Tasks()
+    assert tasks.work(4, seconds=1.0).forecast is None
+    early = tasks.work(30, seconds=1.0).forecast
+    assert early is not None
+    assert early.bytes_low is not None
+    assert early.bytes == pytest.approx(100_000_000, rel=0.05)
+    settled = tasks.work(40, seconds=1.0).forecast
+    assert settled is not None
+    assert settled.bytes_low is None
+    assert settled.bytes == pytest.approx(100_000_000, rel=0.05)
+    assert settled.seconds == pytest.approx(100, rel=0.1)

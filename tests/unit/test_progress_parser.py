@@ -95,7 +95,7 @@ def test_endless_line_uses_no_memory_and_the_next_one_is_parsed() -> None:
     parser = ProgressParser()
     for _ in range(100):
         assert parser.feed(b"frame=" + b"1" * 10_000) == []
-    assert len(parser._rest) < 1000
+    assert len(parser._lines._rest) < 1000
     assert parser.feed(b"\n" + BLOCK) == [READING]
 
 

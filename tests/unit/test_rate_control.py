@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from typing import cast
+from pathlib import Path
+from statistics import fmean
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import assume, given
@@ -27,13 +30,16 @@ from roomcast_workers.video.copy_or_compress import (
 from roomcast_workers.video.crf_search import (
     MAX_TRIALS,
     CrfSearch,
+    after_keyframes,
     equivalent_ssim,
+    loss_per_crf,
     next_crf,
     sample_starts,
     ssim_score,
     vmaf_score,
 )
-from roomcast_workers.video.encoder import fit_even
+from roomcast_workers.video.encoder import EncodedFile, fit_even
+from roomcast_workers.video.rate_control import encode_below
 from roomcast_workers.video.size_budget import compute_budget, hits_target, next_bitrate
 
 sides = st.integers(2, 8192)
@@ -93,17 +99,90 @@ def test_next_bitrate_converges_on_the_target(target: int, seconds: float, answe
     assert hits_target(int(fixed + answer * bitrate * seconds / 8), target)
 
 
-@given(st.integers(0, 40), st.integers(1, 31), st.lists(st.floats(0, 100), min_size=72, max_size=72), st.floats(0, 100))
-def test_crf_search_finds_the_highest_sufficient_crf(low: int, span: int, scores: list[float], target: float) -> None:
+@given(
+    st.integers(0, 40),
+    st.integers(1, 31),
+    st.lists(st.floats(0, 100), min_size=72, max_size=72),
+    st.floats(0, 100),
+    st.none() | st.integers(0, 80),
+)
+def test_crf_search_finds_the_highest_sufficient_crf(
+    low: int, span: int, scores: list[float], target: float, start: int | None
+) -> None:
     falling = sorted(scores, reverse=True)
-    search = CrfSearch(low, low + span - 1, target)
+    search = CrfSearch(low, low + span - 1, target, start=start, loss=1.2)
     while (crf := search.next) is not None:
         assert low <= crf < low + span
         search.record(crf, falling[crf])
-    assert len(search.scores) <= MAX_TRIALS
+    assert len(search.scores) <= MAX_TRIALS + (start is not None)
     good = [crf for crf in range(low, low + span) if falling[crf] >= target]
     assert search.best == (max(good) if good else min(search.scores))
     assert good or search.best == low
+
+
+def trials(search: CrfSearch, slope: float, crossing: float) -> int:
+    """Return how many trials the search takes, where the score meets 93 at `crossing`."""
+    while (crf := search.next) is not None:
+        search.record(crf, 93.0 + slope * (crossing - crf))
+    assert 93.0 <= search.scores[search.best] < 93.0 + max(0.7, slope)
+    return len(search.scores)
+
+
+@pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("crossing", [16.2, 22.7, 25.1, 30.4, 34.9])
+def test_crf_search_with_a_tolerance_takes_few_trials(slope: float, crossing: float) -> None:
+    assert trials(CrfSearch(14, 36, 93.0, tolerance=0.7), slope, crossing) <= 4
+
+
+def test_crf_search_that_starts_near_its_result_takes_about_two_trials() -> None:
+    counts = [
+        trials(CrfSearch(14, 36, 93.0, 0.7, start=math.floor(crossing) + off, loss=1.2), slope, crossing)
+        for slope in (0.5, 1.0, 2.0)
+        for crossing in (16.2, 18.5, 22.7, 25.1, 28.4, 30.4, 34.9)
+        for off in (-1, 0, 1)
+    ]
+    assert fmean(counts) < 2.2
+
+
+@pytest.mark.parametrize(("crossing", "most"), [(27.3, 1), (28.3, 2), (26.8, 2), (32.4, 3), (15.1, 3)])
+def test_crf_search_that_starts_near_the_result_takes_one_trial_or_two(crossing: float, most: int) -> None:
+    assert trials(CrfSearch(14, 36, 93.0, tolerance=0.7, start=27, loss=1.2), 1.0, crossing) <= most
+
+
+def test_score_that_a_crf_costs_is_smaller_by_ssim_and_never_zero() -> None:
+    assert loss_per_crf("h264", "vmaf", 93.0) == pytest.approx(1.2)
+    assert 0 < loss_per_crf("h264", "ssim", 93.0) < 0.01
+    assert loss_per_crf("av1", "vmaf", 0.0) > 0
+
+
+async def test_film_that_is_compressed_again_below_its_source_has_no_worst_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    async def encode(_job: object, _source: object, settings: EncodeSettings, _meter: object) -> EncodedFile:
+        assert isinstance(settings.rate, ConstantQuality)
+        tried.append(settings.rate.crf)
+        path.write_bytes(bytes(900))
+        return EncodedFile(path, cast(Any, None), "mov", "video/mp4", settings=settings)
+
+    monkeypatch.setattr(rate_control, "encode_video", encode)
+    path = tmp_path / "video.mp4"
+    path.write_bytes(bytes(2000))
+    settings = EncodeSettings(CODECS["h264"], "fast", ConstantQuality(25, limited=False), 64, 64)
+    quality = {"metric": "vmaf", "crf": 21, "target": 90, "score": 91.0, "reached": True, "worst": {"crf": 21}}
+    larger = EncodedFile(path, cast(Any, None), "mov", "video/mp4", {"quality": quality}, settings)
+    job, source = SimpleNamespace(scratch=tmp_path), SimpleNamespace(info=SimpleNamespace(audio=None), seconds=60.0)
+    smaller = await encode_below(cast(Any, job), cast(Any, source), larger, 1000, cast(Any, None))
+    assert smaller.size == 900
+    assert smaller.extra["quality"] == {
+        "metric": "vmaf",
+        "crf": tried[0],
+        "target": 90,
+        "score": None,
+        "reached": False,
+    }
+    assert tried[0] > 25
 
 
 @given(st.floats(20, 99), st.floats(20, 99))
@@ -148,7 +227,23 @@ def test_bytes_of_samples_count_no_more_keyframes_than_the_complete_video_has() 
 
 def test_bytes_in_sections_are_those_of_the_frames_shown_there() -> None:
     packets = parse_packets("0.9,1,K__\n1.2,2,___\n1.0,4,___\n1.5,8,___\n1.2,2,___\n3.0,16,K__")
-    assert bytes_in_sections(packets, [1.0, 3.0], 0.5) == 2 + 4 + 16
+    assert bytes_in_sections(packets, [1.0, 3.0], 0.5, 1.0) == 2 + 4 + 16
+    assert bytes_in_sections(packets[1:3], [1.0], 0.5, 1.0) == 2 + 4
+
+
+def test_sections_count_as_many_keyframes_as_the_video_has_elsewhere() -> None:
+    before, inside = "0.8,100,K__\n", "1.0,4,___\n1.2,6,___"
+    assert bytes_in_sections(parse_packets(before + inside), [1.0], 0.5, 5.0) == pytest.approx(10 + 0.1 * 95)
+    with_one = parse_packets(f"{before}{inside}\n1.3,100,K__")
+    assert bytes_in_sections(with_one, [1.0], 0.5, 5.0) == pytest.approx(110 - 0.9 * 95)
+
+
+def test_samples_begin_after_the_keyframe_before_them_unless_they_would_overlap() -> None:
+    keyframes = [0.0, 8.0, 16.0, 24.0]
+    assert after_keyframes([3.0, 15.9, 24.1], keyframes, 0.5) == [0.15, 8.15, 24.1]
+    assert after_keyframes([3.0, 5.0, 15.0], keyframes, 0.5) == [3.0, 5.0, 15.0]
+    assert after_keyframes([3.0], [], 0.5) == [3.0]
+    assert after_keyframes([0.0], keyframes, 0.5) == [0.0]
 
 
 @pytest.mark.parametrize(

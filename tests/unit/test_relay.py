@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from roomcast.errors import NotFound
 from roomcast.fanout.relay import Relay
 from roomcast.ledger.contract import ChangeNotice, Listener, Replay
 from roomcast.ledger.sqlite.ledger import SqliteLedger
-from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.lifecycle import Entered, Progressed, Stage
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Change, Source, Tick, Upload, new_upload_id
 from roomcast.uploads.transitions import cancelled
@@ -68,12 +69,11 @@ class RecordingSubscriber:
     def __init__(self) -> None:
         self.events: list[Message] = []
         self.ticks: list[Message] = []
-        self.statuses: list[str] = []
+        self.names: list[str] = []
 
-    def on_event(self, event: Message, *, new_status: bool) -> None:
+    def on_event(self, event: Message, *, names: Sequence[str]) -> None:
         self.events.append(event)
-        if new_status:
-            self.statuses.append(event["status"])
+        self.names += names
 
     def on_tick(self, tick: Message) -> None:
         self.ticks.append(tick)
@@ -174,7 +174,28 @@ async def test_new_status_is_flagged_once(ledger: LossyLedger, relay: Relay) -> 
     stages = (Stage.PROBING, Stage.COMPRESSING, Stage.THUMBNAILS, Stage.STORING, Stage.CLEANING, Stage.DONE)
     for stage in stages:
         await ledger.append(upload.id, Change(Entered(stage), ""), token=claim.lease.token)
-    assert subscriber.statuses == ["starting", "compressing", "uploading", "completed"]
+    assert subscriber.names == ["starting", "compressing", "uploading", "completed"]
+
+
+async def test_playable_is_new_with_the_first_event_that_has_it(ledger: LossyLedger, relay: Relay) -> None:
+    upload, subscriber = await queued(ledger), RecordingSubscriber()
+    await relay.subscribe(upload.id, subscriber)
+    claim = await ledger.claim_next(holder="w", seconds=60)
+    assert claim is not None
+    for qualities in ([], ["480"], ["720", "480"]):
+        playable = {"key": "k", "qualities": qualities} if qualities else None
+        change = Change(Progressed(0.5), "", playable=playable)
+        await ledger.append(upload.id, change, token=claim.lease.token)
+    assert subscriber.names == ["playable"]
+    assert [len(event.get("playable", {}).get("qualities", ())) for event in subscriber.events[-3:]] == [0, 1, 2]
+    late = RecordingSubscriber()
+    assert (await relay.subscribe(upload.id, late)).upload.playable == {"key": "k", "qualities": ["720", "480"]}
+    later: list[dict[str, Any] | None] = [{}, None, {"key": "k2"}]
+    for one in later:
+        change = Change(Progressed(0.5), "", playable=one)
+        await ledger.append(upload.id, change, token=claim.lease.token)
+    assert [event.get("playable", {}).get("key") for event in late.events] == [None, None, "k2"]
+    assert late.names == ["playable"], "it is new again after it was withdrawn"
 
 
 async def test_tick_under_the_lease_is_published_and_a_stale_one_is_not(ledger: LossyLedger, relay: Relay) -> None:
@@ -274,5 +295,5 @@ async def test_upload_that_the_ledger_lost_ends_in_one_error_event(ledger: Lossy
     assert (end["seq"], end["epoch"], end["status"], end["stage"]) == (lost.seq + 1, "e1", "error", "failed")
     assert end["message"] == "The server lost this upload."
     assert (end["error"]["code"], end["error"]["retryable"], end["queuePosition"]) == ("WORKER_LOST", False, None)
-    assert subscriber.statuses == ["error"]
+    assert subscriber.names == ["error"]
     assert other.seqs() == [ended.seq + 1], "an upload that had ended gets no second end"

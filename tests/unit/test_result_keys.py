@@ -35,6 +35,7 @@ UUID = "5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"
         ("holiday.mov", "hls.m3u8", "inline"),
         ("holiday.mov", "720p-3.m4s", "inline"),
         ("holiday.mov", "storyboard.vtt", "inline"),
+        ("holiday.mov", "segments/hls-720-0a1b2c3d-init.mp4", "inline"),
         (None, "video.mp4", "inline"),
         ("holiday.mov", "download/notes.txt", "attachment; filename*=UTF-8''notes.txt"),
     ],

@@ -45,7 +45,7 @@ def named(ordered: Any) -> dict[str, list[str]]:
 def test_built_in_steps_have_an_order_of_their_own() -> None:
     assert named(StepPlan().stages) == {
         "fetching": ["fetch"],
-        "probing": ["probe", "poster"],
+        "probing": ["probe", "poster", "plan"],
         "compressing": ["compress", "hls"],
         "thumbnails": ["storyboard"],
         "storing": ["store"],
@@ -63,7 +63,7 @@ def test_steps_run_next_to_their_neighbour_in_the_order_in_which_they_were_added
         Step("upload-elsewhere", nothing, before="store"),
     ]
     stages = named(StepPlan(added).stages)
-    assert stages["probing"] == ["probe", "poster", "first", "between", "second", "last-of-probing"]
+    assert stages["probing"] == ["probe", "poster", "plan", "first", "between", "second", "last-of-probing"]
     assert stages["compressing"] == ["begin", "compress", "hls"]
     assert stages["storing"] == ["upload-elsewhere", "store"]
 

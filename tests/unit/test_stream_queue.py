@@ -19,7 +19,7 @@ def test_queue_has_events_in_order_and_the_latest_tick() -> None:
     queue = Subscriber(stats)
     for seq in (1, 2):
         queue.on_tick(message_at(seq))
-        queue.on_event(message_at(seq), new_status=False)
+        queue.on_event(message_at(seq), names=())
     queue.on_tick(message_at(3))
     queue.on_tick(message_at(4))
     assert [queue.pop() for _ in range(3)] == [(message_at(1), True), (message_at(2), True), (message_at(4), False)]
@@ -29,9 +29,9 @@ def test_queue_has_events_in_order_and_the_latest_tick() -> None:
 async def test_queue_with_too_many_events_is_closed() -> None:
     queue = Subscriber(SendStats())
     for seq in range(MAX_EVENTS):
-        queue.on_event(message_at(seq), new_status=False)
+        queue.on_event(message_at(seq), names=())
     assert not queue.closed
-    queue.on_event(message_at(MAX_EVENTS), new_status=False)
+    queue.on_event(message_at(MAX_EVENTS), names=())
     assert queue.closed
 
 

@@ -19,6 +19,7 @@ from roomcast.runtime.tasks import (
     finish_despite_cancel,
     periodic,
     process_heartbeats,
+    run_for_each,
     start_background_task,
 )
 from structlog.testing import capture_logs
@@ -236,3 +237,35 @@ async def test_thread_s_disk_errors_are_storage_errors() -> None:
 
     with pytest.raises(StorageError):
         await run_in_thread_shielded(work)
+
+
+async def test_work_for_each_item_runs_on_so_many_at_a_time() -> None:
+    running, most, done = 0, 0, list[int]()
+
+    async def work(item: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        done.append(item)
+
+    await run_for_each(range(10), work, at_once=3)
+    assert (sorted(done), most) == (list(range(10)), 3)
+
+
+async def test_failure_of_one_item_stops_the_others_before_it_is_raised() -> None:
+    begun, ended = list[int](), list[int]()
+
+    async def work(item: int) -> None:
+        begun.append(item)
+        if item == 1:
+            raise StorageError("The media store failed.")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(item)
+
+    with pytest.raises(StorageError):
+        await run_for_each(range(10), work, at_once=3)
+    assert (begun, sorted(ended)) == ([0, 1, 2], [0, 2])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.timeline import Retiming, plan_retiming
@@ -40,7 +40,7 @@ def scanned(lines: Sequence[Line], demuxer: str = "mpegts") -> PacketScan:
     scan = PacketScan(demuxer)
     for stream, time in lines:
         duration = FRAME if stream == VIDEO else SOUND
-        scan.feed(f"{stream},{time:.6f},{time:.6f},{duration:.6f},100,K__\n".encode())
+        scan.feed(f"{stream},{time:.6f},{time:.6f},{duration:.6f},100,N/A,K__\n".encode())
     return scan
 
 
@@ -106,6 +106,7 @@ def test_sound_that_ends_long_after_its_picture_is_complete() -> None:
     assert times[VIDEO][75] == pytest.approx(3.9, abs=0.001)  # a tenth of a second of the sound may be cut
 
 
+@settings(max_examples=25)
 @given(
     first=st.builds(
         Recording,
@@ -195,7 +196,7 @@ def test_reordered_frames_of_matroska_are_no_jump() -> None:
     scan = PacketScan("matroska")
     for group in range(10):
         for number, flags in ((0, "K__"), (4, "___"), (2, "___"), (1, "___"), (3, "___")):
-            scan.feed(f"0,{group + number / 5},N/A,0.2,9,{flags}\n".encode())
+            scan.feed(f"0,{group + number / 5},N/A,0.2,9,N/A,{flags}\n".encode())
     assert len(scan.stream(0).runs) == 1
 
 

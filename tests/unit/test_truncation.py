@@ -36,9 +36,8 @@ def test_streams_of_different_length_are_not_truncated() -> None:
     late = dataclasses.replace(AUDIO, duration=None, frames=None)
     scan = PacketScan("flv")
     for number in range(25):
-        scan.feed(
-            f"0,{number / 25},{number / 25},0.04,9,K__\n1,{number / 25 + 4},{number / 25 + 4},0.04,9,K__\n".encode()
-        )
+        for stream, time in ((0, number / 25), (1, number / 25 + 4)):
+            scan.feed(f"{stream},{time},{time},0.04,9,48,K__\n".encode())
     info = dataclasses.replace(INFO, format_name="flv", duration=5.0, video=early, audio=late)
     assert find_truncation(info, scan, b"") is None
     found = find_truncation(dataclasses.replace(info, duration=9.0), scan, b"")
@@ -70,13 +69,13 @@ def test_streams_without_packets_are_dropped() -> None:
         verify_media(INFO, PacketScan(), b"")
 
 
-LINES = b"""0,-0.080000,-0.120000,0.040000,900,KD_
-1,0.000000,0.000000,0.020000,100,K__
-0,0.000000,-0.080000,0.040000,50,K__
-0,2.000000,0.000000,0.040000,50,___
-0,N/A,N/A,N/A,7,___
+LINES = b"""0,-0.080000,-0.120000,0.040000,900,48,KD_
+1,0.000000,0.000000,0.020000,100,N/A,K__
+0,0.000000,-0.080000,0.040000,50,48,K__
+0,2.000000,0.000000,0.040000,50,48,___
+0,N/A,N/A,N/A,7,48,___
 rubbish
-1,0.5,0.5,0.02,100,K__"""
+1,0.5,0.5,0.02,100,48,K__"""
 
 
 @given(st.lists(st.integers(0, len(LINES)), max_size=8))
@@ -96,3 +95,19 @@ def test_packet_scan_of_any_bytes_never_raises(data: bytes) -> None:
     scan = PacketScan()
     scan.feed(data + b"\n")
     assert (scan.seconds(*scan.streams) or 0) >= 0
+
+
+def test_end_of_reordered_frames_is_that_of_the_last_one_that_is_shown() -> None:
+    # The first frame stays for nine seconds, and MP4 gives these to the one that is decoded before the second.
+    scan = PacketScan("mov")
+    for shown, decoded, duration in (
+        (0, -0.2, 0.1),
+        (9.2, -0.1, 9.1),
+        (9.1, 9.0, 0.1),
+        (9.4, 9.1, 0.1),
+        (9.3, 9.2, 0.1),
+    ):
+        scan.feed(f"0,{shown},{decoded},{duration},10,0,{'K__' if decoded < -0.1 else '___'}\n".encode())
+    assert (scan.stream(0).last, scan.stream(0).end) == (9.4, 9.5)
+    scan.feed(b"0,9.35,9.3,3.0,10,0,___\n")
+    assert scan.stream(0).end == pytest.approx(12.35)

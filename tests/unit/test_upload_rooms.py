@@ -77,7 +77,7 @@ class Scene:
         match action:
             case "event":
                 new = self.now[room] = {**now, "seq": now["seq"] + 1}
-                self.uploads.rooms[room].on_event(new, new_status=client == 1)
+                self.uploads.rooms[room].on_event(new, names=[new["status"]] if client == 1 else [])
             case "tick":
                 new = self.now[room] = {**now, "progress": now["progress"] + 0.001}
                 self.uploads.rooms[room].on_tick(new)
@@ -160,6 +160,15 @@ async def test_event_with_a_new_status_arrives_before_the_event_of_the_status() 
     await scene.step("upgrade", 1, "a")
     await scene.step("event", 1, "a")
     assert [name for _, name, _, _ in scene.received[1]] == ["upload-progress", "starting"]
+
+
+async def test_event_with_several_news_arrives_under_each_name() -> None:
+    scene = Scene()
+    await scene.enter()
+    await scene.step("upgrade", 1, "a")
+    scene.uploads.rooms["a"].on_event(scene.now["a"], names=["compressing", "playable"])
+    await scene.step("flush", 1, "a")
+    assert [name for _, name, _, _ in scene.received[1]] == ["upload-progress", "compressing", "playable"]
 
 
 async def test_join_without_since_sends_the_state_to_the_joining_client_only() -> None:

@@ -90,3 +90,14 @@ def test_url_stays_the_same_for_a_quarter_of_its_validity() -> None:
     first = signer.url("upload_a/video.mp4")
     now[0] += 1
     assert signer.url("upload_a/video.mp4") == first
+
+
+def test_url_can_be_valid_longer_than_others() -> None:
+    now = 1_000_000.0
+    signer = UrlSigner(SECRET, seconds=3600, clock=lambda: now)
+    grants = [signer.url("films/1/hls.m3u8", longer=longer).split("/")[2] for longer in (0, 10_800.5)]
+    now += 3600 + 10_800
+    later = UrlSigner(SECRET, seconds=3600, clock=lambda: now)
+    with pytest.raises(Forbidden, match="expired"):
+        later.verify(grants[0], "films/1")
+    later.verify(grants[1], "films/1")

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
+
+from tests.support.node_host import NodeProgram
 
 Line = dict[str, Any]
 
 
 async def run_program(name: str, *arguments: str) -> list[Line]:
-    """Run a program of this folder to its end; what it said, a JSON value a line."""
-    pipe = asyncio.subprocess.PIPE
-    script = str(Path(__file__).with_name(name))
-    process = await asyncio.create_subprocess_exec("node", script, *arguments, stdout=pipe, stderr=pipe)
-    try:
-        lines, error_lines = await asyncio.wait_for(process.communicate(), 120)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, error_lines.decode()
-    return [json.loads(line) for line in lines.splitlines()]
+    """Run a program of this folder to its end, and return what it printed."""
+    async with asyncio.timeout(100), NodeProgram(Path(__file__).with_name(name), *arguments) as program:
+        return [line async for line in program.lines()]
 
 
 def of_kind(lines: list[Line], kind: str) -> list[Line]:

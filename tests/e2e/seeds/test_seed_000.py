@@ -81,7 +81,7 @@ async def published(queue: Any, upload_id: str) -> list[Line]:
         found.extend(one for one in messages_of(queue) if one["uploadId"] == upload_id)
         return any(one["type"] == "done" for one in found)
 
-    await eventually(done, 30, what="the end in the queue")
+    await eventually(done, 60, what="the end in the queue")
     return found
 
 
@@ -311,7 +311,7 @@ async def test_foreign_message_in_the_queue_changes_nothing_and_stays(ada: Api, 
         found.extend(one for one in messages_of(queue) if one["uploadId"] == chosen)
         return {"done", "error"} <= {one["type"] for one in found}
 
-    await eventually(both, 30, what="both in the queue")
+    await eventually(both, 60, what="both in the queue")
     assert foreign in found
     assert (await ada.get(chosen)).body["error"]["code"] == "CANCELLED"
 

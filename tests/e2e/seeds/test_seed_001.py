@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.support.harness import Api, RunningServer
+from tests.support.harness import SHORT_LEASE, Api, RunningServer
+from tests.support.node_host import NodeProgram
 from tests.support.tokens import SECRET, token
 
 pytestmark = [pytest.mark.node, pytest.mark.usefixtures("node")]
@@ -31,27 +32,22 @@ class FrontEnd:
         self.hooks: list[dict[str, Any]] = []
         self.connections = 0
         self.refusals = 0
-        self._arguments = [server.url, json.dumps(options)]
+        self._program = NodeProgram(SCRIPT, server.url, json.dumps(options))
         self._news = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            "node", str(SCRIPT), *self._arguments, stdin=pipe, stdout=pipe, limit=2**22
-        )
+        await self._program.__aenter__()
         self._reading = asyncio.create_task(self._read())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await self._process.wait()
+        await self._program.end_input()
         await self._reading
+        await self._program.__aexit__(None, None, None)
 
     async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            match json.loads(line):
+        async for line in self._program.lines():
+            match line:
                 case {"name": "created", "status": status, "body": body}:
                     self.created.append({"status": status, **body})
                 case {"name": "progress", "progress": progress}:
@@ -65,9 +61,7 @@ class FrontEnd:
             self._news.set()
 
     async def do(self, **command: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{json.dumps(command)}\n".encode())
-        await self._process.stdin.drain()
+        await self._program.write(command)
 
     async def fact(self, holds: Callable[[], Any], deadline: float = 60.0) -> None:
         """Wait until `holds`, looking at every piece of news."""
@@ -112,7 +106,7 @@ def healthy(fake: FakeFfmpeg) -> None:
 
 async def test_form_response_has_message_element_and_upload_id(server: RunningServer, shelf: Shelf) -> None:
     async with FrontEnd(server) as page:
-        answer = await page.create(shelf.clip(seconds=1))
+        answer = await page.create(shelf.clip())
     assert answer["status"] == 202
     assert isinstance(answer["message"], str)
     assert answer["message"]
@@ -126,7 +120,7 @@ async def test_tracked_upload_is_reported_until_completion_with_the_element(
 ) -> None:
     fake.behave("busy")
     async with FrontEnd(server) as page:
-        upload_id = (await page.create(shelf.clip(seconds=2)))["uploadId"]
+        upload_id = (await page.create(shelf.clip()))["uploadId"]
         await page.first_progress(upload_id, "compressing")
         during = await page.hook()
         assert (during["isUploading"], during["isCompleted"], during["isError"]) == (True, False, False)
@@ -152,7 +146,7 @@ async def test_cancelled_upload_ends_with_an_error_that_names_the_cancel(
 ) -> None:
     fake.behave("busy")
     async with FrontEnd(server) as page:
-        upload_id = (await page.create(shelf.clip(seconds=2)))["uploadId"]
+        upload_id = (await page.create(shelf.clip()))["uploadId"]
         await page.first_progress(upload_id, "compressing")
         await page.do(cancel=upload_id)
         reported = await page.first_progress(upload_id, "error")
@@ -167,7 +161,7 @@ async def test_failed_upload_has_its_reason_and_completes_after_a_retry(
 ) -> None:
     fake.behave("die-after:8")
     async with FrontEnd(server) as page:
-        upload_id = (await page.create(shelf.clip(seconds=2)))["uploadId"]
+        upload_id = (await page.create(shelf.clip()))["uploadId"]
         failed = await page.first_progress(upload_id, "error")
         assert failed["message"]
         assert failed["error"]["retryable"]
@@ -184,7 +178,7 @@ async def test_failed_upload_has_its_reason_and_completes_after_a_retry(
 async def test_room_has_messages_of_its_upload_only(server: RunningServer, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.behave("busy")
     async with FrontEnd(server) as one, FrontEnd(server) as other:
-        pages = {(await page.create(shelf.clip(seconds=2)))["uploadId"]: page for page in (one, other)}
+        pages = {(await page.create(shelf.clip()))["uploadId"]: page for page in (one, other)}
         for upload_id, page in pages.items():
             await page.first_progress(upload_id, "compressing")
         fake.heal()
@@ -197,9 +191,9 @@ async def test_client_reconnects_after_a_lost_connection_and_gets_the_end(
     serve: Serve, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("busy")
-    server = serve(**fake.env)
+    server = serve(**fake.env, **SHORT_LEASE)
     async with FrontEnd(server) as page:
-        upload_id = (await page.create(shelf.clip(seconds=2)))["uploadId"]
+        upload_id = (await page.create(shelf.clip()))["uploadId"]
         await page.first_progress(upload_id, "compressing")
         server.kill()
         server.restart()
@@ -212,7 +206,7 @@ async def test_upload_and_join_need_a_token_if_authentication_is_on(
     serve: Serve, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     server = serve(**fake.env, JWT_SECRET=SECRET)
-    clip = shelf.clip(seconds=2)
+    clip = shelf.clip()
     async with FrontEnd(server) as page:
         await page.fact(lambda: page.refusals)
         assert (await page.create(clip))["status"] == 401
@@ -270,7 +264,7 @@ async def test_join_after_a_retry_emits_the_new_attempt_and_not_the_failure(
     server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("die")
-    upload_id = await api.accepted(shelf.clip(seconds=2))
+    upload_id = await api.accepted(shelf.clip())
     await api.finished(upload_id)
     fake.behave("busy")
     await api.retry(upload_id)

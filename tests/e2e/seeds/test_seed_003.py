@@ -38,7 +38,7 @@ class Handler:
 
     async def received(self, assembly_id: str) -> Line:
         """The one request about an assembly, once it has come."""
-        (one,) = await eventually(lambda: self.about(assembly_id), 30, what="a request to the webhook")
+        (one,) = await eventually(lambda: self.about(assembly_id), 60, what="a request to the webhook")
         return dict(one)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from roomcast.errors import RoomcastError
@@ -21,7 +23,7 @@ MOVES = st.lists(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(moves=MOVES)
 async def test_seq_has_no_gaps_and_the_log_ends_where_the_state_is(
@@ -44,9 +46,9 @@ async def test_seq_has_no_gaps_and_the_log_ends_where_the_state_is(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-@given(moves=st.lists(st.tuples(st.sampled_from("qqqtfr"), st.sampled_from("ABC"), st.integers(-1, 1)), max_size=25))
+@given(moves=st.lists(st.tuples(st.sampled_from("qqvotfr"), st.sampled_from("ABC"), st.integers(-1, 1)), max_size=25))
 async def test_the_queue_is_fair_and_is_claimed_in_its_order(
     ledger: Ledger, clock: Clock, moves: list[tuple[str, str, int]]
 ) -> None:
@@ -67,14 +69,15 @@ class _Fairness:
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._waiting: dict[str, tuple[str, int, float]] = {}
+        self._waiting: dict[str, tuple[str, int, float, bool]] = {}
         self._claims: list[Claim] = []
         self._served: dict[str, float] = {}
 
-    def order(self) -> list[str]:
+    def order(self, *, videos: bool = True) -> list[str]:
         keys: dict[str, tuple[float, ...]] = {}
-        for upload_id, (owner, priority, queued_at) in self._waiting.items():
-            own = [(-other[1], other[2]) for other in self._waiting.values() if other[0] == owner]
+        waiting = {upload_id: one for upload_id, one in self._waiting.items() if videos or not one[3]}
+        for upload_id, (owner, priority, queued_at, _) in waiting.items():
+            own = [(-other[1], other[2]) for other in waiting.values() if other[0] == owner]
             ahead = sum(one < (-priority, queued_at) for one in own)
             ahead += sum(claim.upload.owner == owner for claim in self._claims)
             keys[upload_id] = (ahead, -priority, self._served.get(owner, 0.0), queued_at)
@@ -83,19 +86,25 @@ class _Fairness:
     async def make(self, move: str, owner: str, priority: int) -> None:
         self._clock.now += 0.001
         match move:
-            case "q":
-                upload = await queued(self._ledger, self._clock, owner, priority=priority)
-                self._waiting[upload.id] = (owner, priority, upload.updated_at)
+            case "q" | "v":
+                source = SOURCE if move == "v" else replace(SOURCE, kind="image", format="png", mime="image/png")
+                upload = await queued(self._ledger, self._clock, owner, priority=priority, source=source)
+                self._waiting[upload.id] = (owner, priority, upload.updated_at, move == "v")
             case "t" if self._waiting:
                 await self.take()
+            case "o" if others := self.order(videos=False):
+                assert await self.take(videos=False) == others[0]
+            case "o":
+                assert await self._ledger.claim_next(holder="w", seconds=3600, videos=False) is None
             case "f" if self._claims:
                 await finish(self._ledger, self._claims.pop())
             case "r" if self._claims:
                 back = await self._ledger.release(self._claims.pop(0).lease, text="")
-                self._waiting[back.id] = (back.owner, back.priority, back.updated_at)
+                is_video = back.source is not None and back.source.kind == "video"
+                self._waiting[back.id] = (back.owner, back.priority, back.updated_at, is_video)
 
-    async def take(self) -> str:
-        claim = await self._ledger.claim_next(holder="w", seconds=3600)
+    async def take(self, *, videos: bool = True) -> str:
+        claim = await self._ledger.claim_next(holder="w", seconds=3600, videos=videos)
         assert claim is not None
         del self._waiting[claim.upload.id]
         self._served[claim.upload.owner] = self._clock.now

@@ -191,6 +191,20 @@ async def test_resumable_sources_are_listed_and_swept_like_others(media: MediaSt
     assert list(await media.list_sources()) == [kept]
 
 
+async def test_late_bytes_of_a_complete_source_are_deleted_without_it(
+    media: MediaStore, sources: ResumableSources, tmp_path: Path
+) -> None:
+    name, deleted = new_upload_id(), new_upload_id()
+    await put(sources, name, 0, 3 * UNIT)
+    key = await sources.complete(name, Collected())
+    for late in (name, deleted):
+        await put(sources, late, 0, 2 * UNIT)
+        await sources.discard_incomplete(late)
+        await sources.discard_incomplete(late)
+    assert list(await media.list_sources()) == [name]
+    assert await fetched(media, key, tmp_path) == DATA[: 3 * UNIT]
+
+
 async def test_bytes_of_a_slow_writer_are_soon_stored_and_no_more_are_said_to_be(
     sources: ResumableSources, monkeypatch: pytest.MonkeyPatch
 ) -> None:

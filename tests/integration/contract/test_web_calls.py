@@ -44,7 +44,7 @@ async def test_all_processes_answer_and_dead_ones_are_missing(
         answers = await first.call("count", {"number": 7}, ["a.1", "b.2"])
         assert answers.by_process == {"a.1": ["first", "count", 7], "b.2": ["second", "count", 7]}
         assert answers.missing == []
-        monkeypatch.setattr(web_calls, "CALL_DEADLINE_SECONDS", 1.5)
+        monkeypatch.setattr(web_calls, "CALL_DEADLINE_SECONDS", 4.0)
         answers = await second.call("count", {"number": 8}, ["a.1", "dead.3"])
         assert set(answers.by_process) == {"a.1", "b.2"}
         assert answers.missing == ["dead.3"]

@@ -1,22 +1,12 @@
-"""An S3 server, and a proxy before it that fails on command."""
+"""The S3 server of these tests; `proxy`, which fails on command, is before it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-
 import pytest
 
-from tests.support.s3_server import Proxy, S3Server, moto_server, proxy_before
+from tests.support.s3_server import S3Server
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with moto_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def proxy(server: S3Server) -> AsyncIterator[Proxy]:
-    async with proxy_before(server.url) as running:
-        yield running
-    server.empty()
+def server(s3_server: S3Server) -> S3Server:
+    return s3_server

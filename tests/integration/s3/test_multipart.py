@@ -34,8 +34,8 @@ from tests.support.s3_server import (
 
 MIB = 1 << 20
 PART = 1 << 16
-DATA = os.urandom(PART + 17) * 4
-"""Five parts, of which the last one is short."""
+DATA = os.urandom(PART + 17) * 3
+"""Four parts, one more than are sent at once; the last one is short."""
 
 Act = Callable[[S3MediaStore, str], Coroutine[Any, Any, str]]
 
@@ -105,10 +105,10 @@ class Gate:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("cancellations", [1, 2])
 async def test_cancel_at_any_request_leaves_nothing(
-    store: S3MediaStore, server: S3Server, proxy: Proxy, act: Act, when: str, cancellations: int
+    store: S3MediaStore, server: S3Server, proxy: Proxy, act: Act, when: str
 ) -> None:
+    """Each request is cancelled once before the server gets it and twice after its response, or the other way round."""
     for number in range(1, 30):
         gate = Gate(proxy, number, when)
         task = asyncio.create_task(act(store, new_upload_id()))
@@ -117,7 +117,7 @@ async def test_cancel_at_any_request_leaves_nothing(
         if task.done():
             holding.cancel()
             break
-        for _ in range(cancellations):
+        for _ in range(1 + (number + (when == "after")) % 2):
             task.cancel()
             await asyncio.sleep(0)
         gate.go.set()
@@ -182,16 +182,15 @@ def faults(*kinds: str) -> list[Fault]:
     return [None if kind == "break" else refusal(503, kind) for kind in kinds]
 
 
-@pytest.mark.parametrize("kind", ["break", "SlowDown"])
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize(
     ("method", "pattern"),
-    [("POST", "uploads$"), ("PUT", "partNumber=2"), ("PUT", "partNumber=5"), ("POST", "uploadId="), ("HEAD", "")],
+    [("POST", "uploads$"), ("PUT", "partNumber=2"), ("PUT", "partNumber=4"), ("POST", "uploadId="), ("HEAD", "")],
 )
 async def test_transient_failure_is_retried(
-    store: S3MediaStore, server: S3Server, proxy: Proxy, method: str, pattern: str, *, late: bool, kind: str
+    store: S3MediaStore, server: S3Server, proxy: Proxy, method: str, pattern: str, *, late: bool
 ) -> None:
-    fail(proxy, method, pattern, faults(kind, kind), late=late)
+    fail(proxy, method, pattern, faults("break", "SlowDown"), late=late)
     upload_id = new_upload_id()
     await receive(store, upload_id)
     assert server.content(f"incoming/{upload_id}") == DATA
@@ -258,7 +257,7 @@ async def test_on_bytes_is_called_for_each_part(store: S3MediaStore, server: S3S
     film.write_bytes(DATA)
     upload_id = new_upload_id()
     key = await store.store(film, upload_id, "video.mp4", reported.append)
-    assert sorted(reported) == [68, PART, PART, PART, PART]
+    assert sorted(reported) == [51, PART, PART, PART]
     assert server.content(key) == DATA
     reported.clear()
     film.write_bytes(b"short")

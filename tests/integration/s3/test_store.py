@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from roomcast.errors import NotFound, StorageError
 from roomcast.media.s3 import download as download_module
+from roomcast.media.s3 import sparse as sparse_module
 from roomcast.media.s3 import store as store_module
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.uploads.model import new_upload_id
@@ -223,6 +224,176 @@ async def test_discard_results_leaves_other_uploads(store: S3MediaStore, server:
     one, other = await stored(store, tmp_path), await stored(store, tmp_path)
     await store.discard_results(one.split("/")[-2])
     assert server.keys() == [other]
+
+
+@pytest.fixture
+def reads(proxy: Proxy) -> list[tuple[int, int]]:
+    """The ranges that are read from now on."""
+    ranges = list[tuple[int, int]]()
+
+    async def listen(request: web.Request) -> None:
+        if (header := request.headers.get("Range")) is not None:
+            first, last = header.removeprefix("bytes=").split("-")
+            ranges.append((int(first), int(last) + 1))
+
+    proxy.before = listen
+    return ranges
+
+
+async def test_opened_source_is_read_only_where_it_is_needed(
+    store: S3MediaStore, reads: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sparse_module, "_REQUEST_BYTES", 400_000)
+    key = await received(store)
+    async with store.open_source(key, tmp_path) as source:
+        near = 64 << 10
+        await source.fill([(0, 10), (near, near + 10), (300_000, 300_100)])
+        assert sorted(reads) == [(0, near + 10), (300_000, 300_100)], "ranges that are near are one request"
+        assert not source.is_complete
+        reads.clear()
+        await asyncio.gather(*(source.fill([(100, 200), (299_990, 300_200)]) for _ in range(3)))
+        assert sorted(reads) == [(299_990, 300_000), (300_100, 300_200)], "no byte is read twice"
+        reads.clear()
+        await source.fill_all()
+        assert sum(stop - start for start, stop in reads) == len(DATA) - (near + 10) - 210
+        assert max(stop - start for start, stop in reads) == 400_000
+        assert source.is_complete
+        assert source.path.read_bytes() == DATA
+    assert not source.path.exists()
+
+
+async def test_source_that_is_filled_at_once_is_verified(store: S3MediaStore, proxy: Proxy, tmp_path: Path) -> None:
+    key = await received(store)
+
+    async def damage(request: web.Request, answer: web.Response) -> web.Response | None:
+        if request.method != "GET":
+            return None
+        assert isinstance(answer.body, bytes)
+        return web.Response(status=answer.status, body=answer.body[::-1])
+
+    async with store.open_source(key, tmp_path) as source:
+        proxy.after = damage
+        with pytest.raises(StorageError, match="damaged"):
+            await source.fill_all()
+        assert not source.is_complete
+        proxy.after = None
+        await source.fill_all()
+        assert source.is_complete
+        assert source.path.read_bytes() == DATA
+
+
+async def test_source_that_is_replaced_while_it_is_read_is_an_error(
+    store: S3MediaStore, server: S3Server, tmp_path: Path
+) -> None:
+    key = await received(store)
+    async with store.open_source(key, tmp_path) as source:
+        await source.fill([(0, 10)])
+        server.client.put_object(Bucket=BUCKET, Key=f"incoming/{key}", Body=DATA[::-1])
+        with pytest.raises(StorageError, match="replaced"):
+            await source.fill([(5, 200_000)])
+    async with store.open_source(key, tmp_path) as source:
+        await source.fill([(0, 10)])
+        server.client.delete_object(Bucket=BUCKET, Key=f"incoming/{key}")
+        with pytest.raises(NotFound):
+            await source.fill_all()
+
+
+async def test_range_that_breaks_off_is_read_again_and_a_cancelled_fill_is_not_counted(
+    store: S3MediaStore, proxy: Proxy, tmp_path: Path
+) -> None:
+    key = await received(store)
+    async with store.open_source(key, tmp_path) as source:
+        fail(proxy, "GET", key, [None, refusal(500, "InternalError")])
+        await source.fill([(0, 300_000)])
+        assert source.path.read_bytes()[:300_000] == DATA[:300_000]
+        arrived, ended = asyncio.Event(), asyncio.Event()
+
+        async def hang(_: web.Request) -> None:
+            arrived.set()
+            await ended.wait()
+
+        proxy.before = hang
+        filling = asyncio.create_task(source.fill_all())
+        await arrived.wait()
+        filling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await filling
+        ended.set()
+        proxy.before = None
+        await source.fill_all()
+        assert source.path.read_bytes() == DATA
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_server_url_of_a_playlist_leads_to_the_server(server: S3Server) -> None:
+    """Also where anybody can read the bucket: a playlist that grows is in the ledger, not in the bucket."""
+    for public in (None, "https://cdn.example.com"):
+        async with opened(server.url, prefix="roomcast", public_base_url=public) as store:
+            key = "upload_x/segments/hls.m3u8"
+            for name in (key, f"roomcast/media/{key}"):
+                assert store.server_url(name) == SIGNER.url(key)
+
+
+async def test_segment_stays_when_another_worker_is_cancelled_while_it_stores_it(
+    store: S3MediaStore, server: S3Server, proxy: Proxy, tmp_path: Path
+) -> None:
+    local, arrived, answering = tmp_path / "segment", asyncio.Event(), asyncio.Event()
+    local.write_bytes(DATA)
+    key = await store.store(local, "upload_x/segments", "hls-720-00000.m4s", lambda _: None)
+
+    async def answer_late(request: web.Request, _: web.Response) -> None:
+        if request.method == "PUT":
+            arrived.set()
+            await answering.wait()
+
+    proxy.after = answer_late
+    storing = asyncio.create_task(store.store(local, "upload_x/segments", "hls-720-00000.m4s", lambda _: None))
+    await arrived.wait()
+    storing.cancel()
+    answering.set()
+    with pytest.raises(asyncio.CancelledError):
+        await storing
+    proxy.after = None
+    assert server.content(key) == DATA
+    await store.discard_segments("upload_x")
+    assert (server.keys(), server.multiparts()) == ([], [])
+
+
+async def test_many_results_are_deleted_by_one_request(store: S3MediaStore, server: S3Server, proxy: Proxy) -> None:
+    for number in range(20):
+        server.client.put_object(Bucket=BUCKET, Key=f"media/upload_x/segments/{number}.m4s", Body=b"")
+    await store.discard_segments("upload_x")
+    assert server.keys() == []
+    assert sorted(proxy.requests) == ["GET", "GET", "POST"]
+
+
+async def test_many_results_are_deleted_one_by_one_where_the_server_has_no_other_way(
+    store: S3MediaStore, server: S3Server, proxy: Proxy
+) -> None:
+    for number in range(20):
+        server.client.put_object(Bucket=BUCKET, Key=f"media/upload_x/segments/{number}.m4s", Body=b"")
+    fail(proxy, "POST", r"\?delete", [refusal(501, "NotImplemented")])
+    await store.discard_segments("upload_x")
+    assert server.keys() == []
+
+
+async def test_failed_deletion_of_many_results_is_a_storage_error(
+    store: S3MediaStore, server: S3Server, proxy: Proxy
+) -> None:
+    for number in range(20):
+        server.client.put_object(Bucket=BUCKET, Key=f"media/upload_x/segments/{number}.m4s", Body=b"")
+
+    async def refuse(request: web.Request) -> web.Response | None:
+        refused = request.method == "POST" or request.path.endswith("/5.m4s")
+        return refusal(403, "AccessDenied") if refused else None
+
+    proxy.before = refuse
+    with pytest.raises(StorageError):
+        await store.discard_segments("upload_x")
+    assert server.client.head_object(Bucket=BUCKET, Key="media/upload_x/segments/5.m4s")
+    proxy.before = None
+    await store.discard_segments("upload_x")
+    assert server.keys() == []
 
 
 async def test_listing_of_several_pages_is_complete(

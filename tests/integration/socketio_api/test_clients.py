@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import socketio
 
+from tests.support.node_host import NodeProgram
 from tests.support.redis_server import RunningRedis
 from tests.support.socketio.clients import TRANSPORTS, Harness, Inbox
 from tests.support.socketio.servers import redis_manager
 from tests.support.watchers import SCRIPT
 
-LATEST_SECONDS = 10
+LATEST_SECONDS = 60
 
 
 async def test_simple_client_emits_calls_and_receives(harness: Harness) -> None:
@@ -50,37 +49,21 @@ async def test_javascript_client_connects_calls_and_receives(harness: Harness, n
 
     sio.on("disconnect", lambda _sid, reason: calls.put("disconnect", reason))
     options = {"auth": {"token": "t"}, "transports": TRANSPORTS[harness.transport]}
-    async with _watching(harness.url, options) as (commands, lines):
+    output: list[Any] = []
+    async with NodeProgram(SCRIPT, harness.url, json.dumps(options)) as program, asyncio.timeout(LATEST_SECONDS):
         assert await calls.get() == ("connect", {"token": "t"})
-        commands.write(json.dumps({"call": 1, "name": "ask", "args": ["é€😀", 2]}).encode() + b"\n")
-        output: list[Any] = []
-        while not output or output[-1]["kind"] != "ack":
-            output.append(json.loads(await lines.readline()))
-        commands.close()
+        await program.write({"call": 1, "name": "ask", "args": ["é€😀", 2]})
+        async for printed in program.lines():
+            output.append(printed)
+            if printed["kind"] == "ack":
+                break
+        await program.end_input()
         assert await calls.get() == ("disconnect", sio.reason.CLIENT_DISCONNECT)
     assert [one for one in output if one["kind"] != "upgrade"] == [
         {"kind": "connect"},
         {"kind": "event", "name": "meanwhile", "args": ["é€😀", None]},
         {"kind": "ack", "call": 1, "reply": ["é€😀", 2]},
     ]
-
-
-@asynccontextmanager
-async def _watching(
-    url: str, options: dict[str, Any]
-) -> AsyncIterator[tuple[asyncio.StreamWriter, asyncio.StreamReader]]:
-    """Run the official client in a process; yield its stdin and stdout."""
-    pipe = asyncio.subprocess.PIPE
-    command = ("node", str(SCRIPT), url, json.dumps(options))
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
-    assert process.stdin
-    assert process.stdout
-    try:
-        async with asyncio.timeout(LATEST_SECONDS):
-            yield process.stdin, process.stdout
-    finally:
-        process.kill()
-        await process.communicate()
 
 
 @pytest.mark.parametrize("transport", ["websocket"])  # events from Redis are emitted like all others

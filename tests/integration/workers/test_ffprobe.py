@@ -82,7 +82,7 @@ async def test_probe_allows_only_the_file_protocol(clip: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("behaviour", "timeout_seconds", "error"),
-    [("hang", 1, errors.TimedOut), ("crash", 10, errors.TranscodeError), ("die", 10, errors.UnreadableMedia)],
+    [("hang", 1, errors.TimedOut), ("crash", 60, errors.TranscodeError), ("die", 60, errors.UnreadableMedia)],
 )
 async def test_failed_probe_raises_the_error_of_its_cause(
     behaviour: str, timeout_seconds: float, error: type[Exception], clip: Path, tmp_path: Path

@@ -20,6 +20,8 @@ from tests.support.clips import make_clip
 from tests.support.jobs import job_on
 from tests.support.media import attributes
 
+pytestmark = pytest.mark.usefixtures("unlimited_programs")
+
 
 def probed(path: Path, *wanted: str) -> dict[str, Any]:
     """What ffprobe says of a file or a whole ladder."""
@@ -40,8 +42,8 @@ def frames(path: Path, stream: str = "v:0") -> list[tuple[float, bool]]:
 async def test_renditions_are_complete_aligned_and_as_their_playlists_describe(
     options: dict[str, Any], tmp_path: Path
 ) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=9, size="320x240", **options)
-    job, _ = job_on(clip, tmp_path, hls=[480, 160], preset="ultrafast")
+    clip = make_clip(tmp_path / "clip.mp4", seconds=9, size="216x162", **options)
+    job, _ = job_on(clip, tmp_path, hls=[480, 144], preset="ultrafast")
     info = await job.probe(clip, "mov")
     received: list[float | None] = []
     master, *rest = await make_hls(job, clip, info, "mov", lambda block: received.append(block.seconds))
@@ -54,15 +56,15 @@ async def test_renditions_are_complete_aligned_and_as_their_playlists_describe(
     assert all(re.fullmatch(r"hls[a-z0-9-]*\.(m3u8|m4s|mp4)", name) for name in names)
     assert_master_describes_the_renditions(master.path, audio=options.get("audio", True))
 
-    cuts = {name: parse_segments((job.scratch / f"hls-{name}.m3u8").read_text()) for name in ("240", "160")}
-    assert [entry.seconds for entry in cuts["240"]] == [entry.seconds for entry in cuts["160"]]
-    assert len(cuts["240"]) == 3
+    cuts = {name: parse_segments((job.scratch / f"hls-{name}.m3u8").read_text()) for name in ("162", "144")}
+    assert [entry.seconds for entry in cuts["162"]] == [entry.seconds for entry in cuts["144"]]
+    assert len(cuts["162"]) == 3
     times = {name: frames(job.scratch / f"hls-{name}.m3u8") for name in cuts}
-    assert times["240"] == times["160"]
-    assert [key for _, key in times["240"]].count(True) == 3, "a keyframe begins each segment, and there is no other"
+    assert times["162"] == times["144"]
+    assert [key for _, key in times["162"]].count(True) == 3, "a keyframe begins each segment, and there is no other"
     before = frames(clip)
-    offset = times["240"][0][0] - before[0][0]
-    assert [time - offset for time, _ in times["240"]] == pytest.approx([time for time, _ in before], abs=0.001)
+    offset = times["162"][0][0] - before[0][0]
+    assert [time - offset for time, _ in times["162"]] == pytest.approx([time for time, _ in before], abs=0.001)
 
 
 def assert_master_describes_the_renditions(master: Path, *, audio: bool) -> None:
@@ -105,7 +107,7 @@ def with_a_gap(clip: Path) -> Path:
 
 
 async def test_video_with_a_gap_longer_than_a_segment_is_complete(tmp_path: Path) -> None:
-    gapped = with_a_gap(make_clip(tmp_path / "clip.mp4", seconds=12, size="192x144", audio=False))
+    gapped = with_a_gap(make_clip(tmp_path / "clip.mp4", seconds=12, size="96x64", audio=False))
     job, _ = job_on(gapped, tmp_path, hls=[144], preset="ultrafast")
     made = await make_hls(job, gapped, await job.probe(gapped, "mov"), "mov", lambda _: None)
     assert len(frames(made[0].path)) == len(frames(gapped))

@@ -4,14 +4,19 @@ believed.
 
 from __future__ import annotations
 
+import json
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from roomcast import errors
 from roomcast_workers.image import pipeline as image
 from roomcast_workers.sandbox.sandbox import ResourceLimits
+from roomcast_workers.sandbox.subprocess_runner import ProgramExit
 
 from tests.support.attacks import packed_gibibyte
 from tests.support.clips import make_image, truncate
@@ -44,12 +49,12 @@ async def test_truncated_image_raises_unreadable_media(name: str, image_format: 
 async def test_random_bytes_raise_unreadable_media(content: bytes, image_format: str, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(content)
     with pytest.raises(errors.UnreadableMedia):
-        await compress(tmp_path / "in", image_format, limits=SMALL)
+        await compress(tmp_path / "in", image_format)
 
 
 async def test_only_the_requested_decoder_is_tried(tmp_path: Path) -> None:
     with pytest.raises(errors.UnreadableMedia):
-        await compress(make_image(tmp_path / "in.png"), "JPEG")
+        await compress(make_image(tmp_path / "in.png"), "JPEG", limits=SMALL)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +71,7 @@ async def test_image_with_too_many_pixels_is_refused_before_decoding(
 @pytest.mark.parametrize(("name", "image_format"), FILES)
 async def test_too_many_pixels_raise_too_large_in_every_format(name: str, image_format: str, tmp_path: Path) -> None:
     with pytest.raises(errors.TooLarge, match="more than 10,000 pixels"):
-        await compress(make_image(tmp_path / name), image_format, max_pixels=10_000, limits=SMALL)
+        await compress(make_image(tmp_path / name), image_format, max_pixels=10_000)
 
 
 async def test_as_many_pixels_as_allowed_are_accepted(tmp_path: Path) -> None:
@@ -86,7 +91,7 @@ async def test_tiff_with_offsets_outside_the_file_raises_unreadable_media(tmp_pa
     for number, broken in enumerate([complete[:4] + b"\xff\xff\xff\x7f" + complete[8:], complete[: directory + 2]]):
         (tmp_path / f"{number}.tif").write_bytes(broken)
         with pytest.raises(errors.UnreadableMedia):
-            await compress(tmp_path / f"{number}.tif", "TIFF", limits=SMALL)
+            await compress(tmp_path / f"{number}.tif", "TIFF")
 
 
 @pytest.mark.parametrize("damage", [b"\xff" * 12, b"\0" * 12, b"MM\0*\xff\xff\xff\xff\0\0\0\0"])
@@ -124,66 +129,79 @@ async def test_image_result_over_the_limit_raises_too_large(tmp_path: Path) -> N
 @pytest.mark.usefixtures("only_new_processes")
 async def test_slow_child_raises_timed_out_and_leaves_no_process(tmp_path: Path) -> None:
     with pytest.raises(errors.TimedOut):
-        await compress(make_image(tmp_path / "in.png"), "PNG", timeout_seconds=0.001)
+        await compress(make_image(tmp_path / "in.png"), "PNG", limits=SMALL, timeout_seconds=0.001)
     assert_no_process_left()
 
 
 async def test_error_in_the_child_raises_retryable_error(tmp_path: Path) -> None:
     with pytest.raises(errors.TranscodeError):
-        await compress(tmp_path / "absent.png", "PNG")
+        await compress(tmp_path / "absent.png", "PNG", limits=SMALL)
 
 
 HASH = "LEHV6nWB2yk8pyo0adR*.7kCMdnj"
-FACTS = {"width": 64, "height": 64, "alpha": False, "frames": 1}
-COMPLETE = f"""
-import json
-for name in ("image.webp", "image.avif", "image.jpg"):
-    open(name, "w").close()
-print(json.dumps({FACTS!r}))
-print(json.dumps({{"placeholder": {HASH!r}}}))
-"""
-LINKED = COMPLETE + "import os\nos.remove('image.avif')\nos.symlink('/etc/passwd', 'image.avif')\n"
-ABSENT = COMPLETE + "import os\nos.remove('image.jpg')\n"
+FACTS: dict[str, Any] = {"width": 64, "height": 64, "alpha": False, "frames": 1}
+
+
+@dataclass(frozen=True)
+class ChildRun:
+    """What a child reports, how it ends, and which of the files is `absent` or a link to a file that is not its own."""
+
+    facts: dict[str, Any] = field(default_factory=FACTS.copy)
+    more: dict[str, str] = field(default_factory=lambda: {"placeholder": HASH})
+    returncode: int = 0
+    absent: str = ""
+    linked: str = ""
+
+    async def __call__(
+        self, _argv: list[str], *, on_output: Callable[[bytes], bool], cwd: Path, **_: Any
+    ) -> ProgramExit:
+        for name in {"image.webp", "image.avif", "image.jpg"} - {self.absent, self.linked}:
+            (cwd / name).touch()
+        if self.linked:
+            (cwd / self.linked).symlink_to("/etc/passwd")
+        on_output("".join(json.dumps(line) + "\n" for line in (self.facts, self.more)).encode())
+        return ProgramExit(self.returncode, "")
 
 
 async def test_child_that_reports_and_writes_everything_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that the next test's children fail by their one fault alone."""
-    made = await reported(COMPLETE, tmp_path, monkeypatch)
+    made = await reported(ChildRun(), tmp_path, monkeypatch)
     assert len(made.results) == 3
 
 
 @pytest.mark.parametrize(
-    "code",
+    "child",
     [
-        'print(\'{"failed": "no such reason"}\'); raise SystemExit(1)',
-        "raise ImportError('no PIL')",
-        "pass",
-        LINKED,
-        ABSENT,
-        COMPLETE.replace(HASH, HASH[:-1]),
-        COMPLETE.replace(HASH, "<script>alert(1)</script>   "),
-        COMPLETE.replace("64", "640_000_000"),
-        COMPLETE.replace("'frames': 1", "'frames': 0"),
-        COMPLETE.replace("'frames': 1", "'frames': 2"),
+        ChildRun({}, {"failed": "no such reason"}, returncode=1),
+        ChildRun({}, {}, returncode=1),
+        ChildRun({}, {}),
+        ChildRun(linked="image.avif"),
+        ChildRun(absent="image.jpg"),
+        ChildRun(more={"placeholder": HASH[:-1]}),
+        ChildRun(more={"placeholder": "<script>alert(1)</script>   "}),
+        ChildRun(FACTS | {"width": 640_000_000, "height": 640_000_000}),
+        ChildRun(FACTS | {"frames": 0}),
+        ChildRun(FACTS | {"frames": 2}),
     ],
 )
 async def test_child_that_reports_falsely_raises_transcode_error(
-    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    child: ChildRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(errors.TranscodeError) as caught:
-        await reported(code, tmp_path, monkeypatch)
+        await reported(child, tmp_path, monkeypatch)
     assert type(caught.value) is errors.TranscodeError
 
 
+async def reported(child: ChildRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompressedImage:
+    """Compress an image by this child."""
+    monkeypatch.setattr(image, "run_sandboxed", child)
+    return await compress(make_image(tmp_path / "in.png"), "PNG", limits=SMALL)
+
+
 async def test_child_that_crashes_fails_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(errors.EncodingFailed):
-        await reported("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path, monkeypatch)
-
-
-async def reported(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompressedImage:
-    """What comes of it when this is the child."""
-    (tmp_path / "child.py").write_text(code)
+    (tmp_path / "child.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     monkeypatch.setattr(image, "_CHILD", tmp_path / "child.py")
-    return await compress(make_image(tmp_path / "in.png"), "PNG")
+    with pytest.raises(errors.EncodingFailed):
+        await compress(make_image(tmp_path / "in.png"), "PNG", limits=SMALL)

@@ -19,6 +19,8 @@ from tests.support import clips
 from tests.support.clips import first_frame, make_clip
 from tests.support.jobs import job_on, process
 
+pytestmark = pytest.mark.usefixtures("unlimited_programs")
+
 OTHER = Binaries(shaka_binary("ffmpeg"), shaka_binary("ffprobe"))
 """Without decoder of AV1, libvmaf and zscale; the build for Alpine and for old systems."""
 
@@ -62,12 +64,14 @@ async def test_other_ffmpeg_encodes_av1_and_does_without_its_decoder(tmp_path: P
 
 @pytest.mark.timeout(600)
 async def test_other_ffmpeg_tone_maps_hdr_by_swscale(tmp_path: Path) -> None:
-    job, _ = job_on(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path / "job", binaries=OTHER, crf=4, preset="ultrafast")
+    # Swscale makes its tables for six CPU seconds, and once more for a film that describes its screen.
+    clip = clips.make_hdr(tmp_path / "hdr.mp4", described=False)
+    job, _ = job_on(clip, tmp_path / "job", binaries=OTHER, crf=4, preset="ultrafast")
     job, source = await read_source(dataclasses.replace(job, deps=dataclasses.replace(job.deps, stall_seconds=600)))
     meter = ProgressMeter(source.seconds, lambda _: None)
     result = await encode_video(job, source, await settings_for(job, source), meter)  # one run: each takes seconds
     luma = first_frame(result.path)
-    assert [luma[32 * 320 + x] for x in (40, 120, 200, 280)] == pytest.approx([16, 137, 164, 235], abs=4)
+    assert [luma[32 * 320 + x] for x in (40, 120, 200, 280)] == pytest.approx([16, 126, 149, 194], abs=4)
 
 
 async def test_other_ffmpeg_measures_quality_by_ssim(tmp_path: Path) -> None:

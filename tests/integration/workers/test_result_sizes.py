@@ -15,6 +15,8 @@ from tests.support import clips
 from tests.support.clips import make_clip
 from tests.support.jobs import job_on, process, quality_target
 
+pytestmark = pytest.mark.usefixtures("unlimited_programs")
+
 SPARSE = ("-c:v", "libx264", "-preset", "slow", "-crf", "40", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "24k")
 
 

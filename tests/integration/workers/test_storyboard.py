@@ -16,6 +16,8 @@ from tests.support.ffmpeg_runs import Fake
 from tests.support.jobs import job_on
 from tests.support.media import cues
 
+pytestmark = pytest.mark.usefixtures("unlimited_programs")
+
 
 @pytest.mark.parametrize(("size", "tile"), [("320x180", (192, 108)), ("90x160", (90, 160))])
 async def test_sprite_has_a_tile_a_second_that_shows_its_time(size: str, tile: tuple[int, int], tmp_path: Path) -> None:

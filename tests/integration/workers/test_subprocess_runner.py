@@ -8,15 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 
+import ffmpeg
 import pytest
 import uvloop
 from roomcast import errors
 from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.ffmpeg.command_line import with_global_flags
+from roomcast_workers.ffmpeg.runner import run_ffmpeg
 from roomcast_workers.sandbox import subprocess_runner as tool
 
 from tests.support import fake_ffmpeg
-from tests.support.clips import make_clip
-from tests.support.ffmpeg_runs import ROOT, Fake, assert_no_process_left, convert, fake_run, has_ended, linux
+from tests.support.ffmpeg_runs import LIMITS, ROOT, Fake, assert_no_process_left, convert, fake_run, has_ended, linux
 from tests.support.harness import eventually
 
 pytestmark = pytest.mark.usefixtures("only_new_processes")
@@ -63,10 +65,17 @@ async def test_cancelled_run_leaves_no_process(behaviour: str, tmp_path: Path) -
 
 
 async def test_cancelled_real_encode_leaves_no_process(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="1280x720")
+    endless = ffmpeg.input("testsrc2=size=64x48", format="lavfi", re=None)
     received = asyncio.Event()
     task = asyncio.create_task(
-        convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=lambda _: received.set())
+        run_ffmpeg(
+            find_binaries(),
+            with_global_flags(endless.output(f"file:{tmp_path / 'out.mp4'}", vcodec="libx264")),
+            on_progress=lambda _: received.set(),
+            stall_seconds=60,
+            timeout_seconds=600,
+            limits=LIMITS,
+        )
     )
     await received.wait()
     task.cancel()
@@ -159,8 +168,8 @@ async def test_killing_the_parent_kills_ffmpeg(tmp_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, str(fake.path), cwd=ROOT, stdout=DEVNULL
     )
-    pid = await eventually(fake.pid, what="the fake's start")
+    pid = await eventually(fake.pid, 60, what="the fake's start")
     assert not has_ended(pid)
     parent.kill()
     await parent.wait()
-    await eventually(lambda: has_ended(pid), what="the end of ffmpeg")
+    await eventually(lambda: has_ended(pid), 60, what="the end of ffmpeg")

@@ -11,6 +11,8 @@ from tests.support import clips
 from tests.support.decoded import pitches, pixel, span
 from tests.support.jobs import job_on, process
 
+pytestmark = pytest.mark.usefixtures("unlimited_programs")
+
 DATA = Path(__file__).parents[2] / "data" / "films"
 
 

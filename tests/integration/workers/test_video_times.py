@@ -13,6 +13,8 @@ from tests.support.clips import make_sound, truncate
 from tests.support.decoded import packets, span
 from tests.support.jobs import job_on, process
 
+pytestmark = pytest.mark.usefixtures("unlimited_programs")
+
 
 async def processed(source: Path, tmp_path: Path, preset: str = "ultrafast") -> tuple[Results, Path]:
     job, _ = job_on(source, tmp_path / "job", preset=preset)
@@ -70,6 +72,13 @@ async def test_late_stream_keeps_its_offset(name: str, video: float, audio: floa
     assert results.files[0].duration == pytest.approx(2.5, abs=0.06)
     storyboards = [file.duration for file in results.files if file.kind == "storyboard"]
     assert storyboards == ([pytest.approx(2.5, abs=0.06)] if video else [])  # one second of film has none
+
+
+async def test_picture_that_begins_long_after_the_sound_is_known(tmp_path: Path) -> None:
+    job, _ = job_on(clips.make_late_picture(tmp_path / "late.mp4", seconds=12), tmp_path)
+    video = (await job.probe(job.path, "mov")).video
+    assert video is not None
+    assert (video.start, video.pix_fmt) == (12, "yuv444p")
 
 
 async def test_held_last_frame_keeps_its_duration_with_reordered_frames(tmp_path: Path) -> None:

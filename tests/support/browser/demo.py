@@ -176,7 +176,7 @@ class Demo:
         return self.page.get_by_role("button", name=name, exact=True)
 
     async def connection_is(self, state: str) -> None:
-        await expect(self.page.locator(f'#connection[data-state="{state}"]')).to_be_visible(timeout=20_000)
+        await expect(self.page.locator(f'#connection[data-state="{state}"]')).to_be_visible(timeout=WORK_SECONDS * 1000)
 
     async def choose(self, *files: Path) -> None:
         await self.picker.set_input_files(list(files))

@@ -41,7 +41,7 @@ class Cluster:
         self.data = folder / "data"
         self.webs: list[Web] = []
         self.workers: list[Worker] = []
-        self._env = {"REDIS_URL": redis_url, "ROOMCAST_WORKERS": "1", "ROOMCAST_LEASE_SECONDS": "2", **env}
+        self._env = {"REDIS_URL": redis_url, "ROOMCAST_WORKERS": "1", **env}
         self._members = members
         self._everybody = RunningServer(self.data)  # never started: it looks for what carries the directory's name
 

@@ -14,7 +14,7 @@ from aiohttp import web
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}
 """The option `transports` of `AsyncClient.connect`, by the name of the test's parameter."""
 
-_TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS = 60.0
 
 
 class Inbox:
