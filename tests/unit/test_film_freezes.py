@@ -13,7 +13,6 @@ import pytest
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload
 from roomcast_workers.job import Job
 from roomcast_workers.segments import coordinator
 from roomcast_workers.segments.sound import EncodedSound, SoundSegment
@@ -22,17 +21,40 @@ from tests.support.film_workers import LADDER, SHORT, FilmWorkers, film_workers
 
 
 class Freeze:
-    """Freezes a process before the first call whose description has `at`: this call and all later ones wait."""
+    """Freezes a process before the first call whose description has `at`: this call and all later ones wait.
+
+    It is `frozen` once no call runs any more: one that began before would still get or renew a lease. On exit the
+    process continues, so that a test that has failed can stop it.
+    """
 
     def __init__(self, at: str) -> None:
         self.frozen, self.thawed = asyncio.Event(), asyncio.Event()
         self._at = at
+        self._has_begun = False
+        self._running = 0
 
-    async def wait(self, described: str) -> None:
+    def __enter__(self) -> Freeze:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.thawed.set()
+
+    async def call(self, described: str, function: Callable[[], Awaitable[Any]]) -> Any:
         if self._at in described:
-            self.frozen.set()
-        if self.frozen.is_set():
+            self._has_begun = True
+            self._freeze()
+        if self._has_begun:
             await self.thawed.wait()
+        self._running += 1
+        try:
+            return await function()
+        finally:
+            self._running -= 1
+            self._freeze()
+
+    def _freeze(self) -> None:
+        if self._has_begun and not self._running:
+            self.frozen.set()
 
 
 class Freezable:
@@ -50,8 +72,8 @@ class Freezable:
             return found
 
         async def call(*arguments: Any, **options: Any) -> Any:
-            await self._freeze.wait(" ".join([name, *map(str, arguments)]))
-            return await found(*arguments, **options)
+            described = " ".join([name, *map(str, arguments)])
+            return await self._freeze.call(described, lambda: found(*arguments, **options))
 
         return call
 
@@ -76,23 +98,20 @@ async def test_process_that_was_frozen_changes_nothing_of_a_film_that_another_on
     films.plan = replace(films.plan, has_audio=True)
     monkeypatch.setattr(coordinator, "encode_sound", encode_sound)
     first, second = process(films, "first", first_freeze), process(films, "second", second_freeze)
-    async with asyncio.timeout(60), first.workers(1) as pool:
-        film = await first.queue(template=LADDER.name)
-        await first_freeze.frozen.wait()
-        expired = list[Upload]()
-        while not expired:  # a renewal that had begun is completed
+    async with asyncio.timeout(60), first.workers(1) as pool, second.workers(2):
+        with first_freeze, second_freeze:
+            film = await first.queue(template=LADDER.name)
+            await first_freeze.frozen.wait()
             hours[0] += 1
-            expired = await films.ledger.expire_leases(reserved_seconds=60)
-        async with second.workers(2):
-            await second.dispatch.wake(film, expired[0].seq)
+            (expired,) = await films.ledger.expire_leases(reserved_seconds=60)
+            await second.dispatch.wake(film, expired.seq)
             await second_freeze.frozen.wait()
             before, done = (await films.ledger.get(film)).seq, len(films.encoder.begun)
             first_freeze.thawed.set()
             assert (await films.ended(await first.queue(SHORT))).stage is Stage.DONE, "which comes after its film"
             await asyncio.gather(*pool._uploads)
             assert ((await films.ledger.get(film)).seq, len(films.encoder.begun)) == (before, done)
-            second_freeze.thawed.set()
-            upload = await films.ended(film)
+        upload = await films.ended(film)
     assert (upload.stage, upload.state.attempt) == (Stage.DONE, 2)
     results = tmp_path / "data" / "media" / film
     assert (results / "video.mp4").read_bytes() == b"[0][1][2]<720>sound.mp4"
