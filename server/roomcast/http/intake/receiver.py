@@ -16,7 +16,16 @@ from typing import Any
 
 import structlog
 
-from roomcast.errors import CancelledByOwner, DiskFull, Interrupted, LeaseLost, RoomcastError, StorageError, WrongState
+from roomcast.errors import (
+    CancelledByOwner,
+    DiskFull,
+    Interrupted,
+    LeaseLost,
+    RoomcastError,
+    StorageError,
+    WrongState,
+    unexpected_error,
+)
 from roomcast.http.intake.pipeline import BodyPipeline, Chunks, OnProgress, RateLimiter, RequestBody
 from roomcast.ledger.contract import Claim
 from roomcast.ledger.lease import StopReason, append_final, run_under_lease
@@ -112,7 +121,7 @@ class Receiver:
                 raise
             except Exception as error:
                 log.exception("upload_not_received")
-                failure = RoomcastError("Something went wrong on the server.")
+                failure = unexpected_error()
                 await intake.end(failure)
                 raise failure from error
             if outcome is StopReason.CANCEL_REQUESTED:
