@@ -3,8 +3,8 @@
 Built-in steps and those of an application are the same. A step names one other step, or one stage, that it runs
 `after` or `before`:
 
-    after a step     next to it, and before whatever follows it
-    before a step    next to it, and after whatever precedes it
+    after a step     next to it, and before the others that follow it
+    before a step    next to it, and after the others that precede it
     after a stage    at the stage's end
     before a stage   at the stage's beginning
 
