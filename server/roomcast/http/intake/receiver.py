@@ -96,7 +96,7 @@ class Receiver:
     ) -> Upload:
         """Run `work` under a lease on an upload that is being received, and return its result.
 
-        With `steal`, the lease is taken from whoever has it. When `work` fails, the upload waits for the rest of its
+        With `steal`, the lease is taken from its holder. When `work` fails, the upload waits for the rest of its
         bytes if it is resumable and the error is temporary; otherwise it has failed. Raises the error afterwards,
         `CancelledByOwner` when the owner cancelled meanwhile, and `Superseded` when a newer request took the lease.
         """
