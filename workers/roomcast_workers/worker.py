@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.slots import WorkerSlot, WorkerSlots
-from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
+from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError, unexpected_error
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.ledger.lease import AttemptPolicy, StopReason, append_final, run_under_lease
 from roomcast.ledger.segments import TaskClaim
@@ -266,7 +266,7 @@ class WorkerPool:
                 return AttemptInterrupted(StopReason.LEASE_LOST, reporter.position)
             except Exception as error:
                 expected = expected_error(error)
-                failure = expected or RoomcastError("Something went wrong on the server.")
+                failure = expected or unexpected_error()
                 if is_exhaustion(error):
                     log.exception("resources_exhausted", stage=reporter.stage)
                     return ResourcesExhausted(failure, reporter.position)

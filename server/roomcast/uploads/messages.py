@@ -235,7 +235,7 @@ class ApplicationEventJson(Shape):
 
     name: Annotated[str, Field(examples=["captioned"])]
     payload: Any
-    """Whatever the application has sent."""
+    """What the application has sent, any JSON."""
     at: Timestamp
 
 

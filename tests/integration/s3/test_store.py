@@ -326,7 +326,7 @@ async def test_range_that_breaks_off_is_read_again_and_a_cancelled_fill_is_not_c
 
 
 async def test_server_url_of_a_playlist_leads_to_the_server(server: S3Server) -> None:
-    """Also where anybody can read the bucket: a playlist that grows is in the ledger, not in the bucket."""
+    """Also where the bucket is public: a playlist that grows is in the ledger, not in the bucket."""
     for public in (None, "https://cdn.example.com"):
         async with opened(server.url, prefix="roomcast", public_base_url=public) as store:
             key = "upload_x/segments/hls.m3u8"

@@ -14,7 +14,16 @@ from pathlib import Path
 
 import structlog
 from roomcast.dispatch.contract import Dispatch
-from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError, StorageError, TranscodeError, UnreadableMedia
+from roomcast.errors import (
+    Code,
+    LeaseLost,
+    NotFound,
+    RoomcastError,
+    StorageError,
+    TranscodeError,
+    UnreadableMedia,
+    unexpected_error,
+)
 from roomcast.ledger.contract import Ledger, Renewal
 from roomcast.ledger.lease import AttemptPolicy, StopReason, run_under_lease, write_until_answered
 from roomcast.ledger.lease_tokens import Lease
@@ -196,7 +205,7 @@ class TaskWorker:
         if failure := expected_error(error):
             log.warning("task_failed", code=failure.code, reason=failure.message)
         else:
-            failure = RoomcastError("Something went wrong on the server.")
+            failure = unexpected_error()
             log.error("task_failed", exc_info=error)
         if isinstance(failure, NotFound):  # the source: without it, another attempt would fail for that
             await segments.fail(claim.lease, TaskFailure(task, Code.STORAGE_ERROR, failure.message, retryable=False))
