@@ -270,7 +270,7 @@ class Templates:
     def of_accepted(self, upload: Upload) -> Template:
         """Return the template of an upload that is to be processed.
 
-        Raises a retryable error when there is none: this process has another configuration than the one that has accepted
+        Raises a retryable error when there is none: this process has another configuration than the one that accepted
         the upload, as during an update, or the template was removed since.
         """
         found = self._by_name.get(upload.template)
