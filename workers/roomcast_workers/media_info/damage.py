@@ -22,7 +22,7 @@ TIME_TOLERANCE = 0.0005
 _KNOWN_FRACTION = 0.9
 """Of the decoded frames, the fraction whose times are in the file: behind damage a decoder guesses those of some."""
 
-Span = tuple[float, float]
+FromTo = tuple[float, float]
 """From when to when."""
 
 _MAX_LINE = 1023
@@ -91,7 +91,7 @@ def nearest(times: Sequence[float], time: float) -> int | None:
     return at if at < len(times) and times[at] <= time + TIME_TOLERANCE else None
 
 
-def undecodable_times(stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float) -> tuple[Span, ...]:
+def undecodable_times(stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float) -> tuple[FromTo, ...]:
     """Return the times at which frames are missing or damaged, as pairs of from and to, in order.
 
     `stored` is in the order of the times, and the last frame is shown until `end`. From a keyframe to the next, frames
@@ -100,7 +100,7 @@ def undecodable_times(stored: Sequence[StoredFrame], decoded: Sequence[DecodedFr
     times = [frame.time for frame in stored]
     intact = sorted(frame.time for frame in decoded if not frame.damaged)
     keyframes = [number for number, frame in enumerate(stored) if frame.keyframe and number]
-    found = list[Span]()
+    found = list[FromTo]()
     for first, after in pairwise([0, *keyframes, len(stored)]):
         lost = [number for number in range(first, after) if nearest(intact, times[number]) is None]
         if not lost:
@@ -110,19 +110,19 @@ def undecodable_times(stored: Sequence[StoredFrame], decoded: Sequence[DecodedFr
     return _joined(found)
 
 
-def left_out_times(stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float) -> tuple[Span, ...]:
+def left_out_times(stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float) -> tuple[FromTo, ...]:
     """Return the times of the frames that are not encoded, in the same way. An encoder takes no frame that the decoder
     returns after one of a later time; it takes those around it, which can be decoded."""
     reached = accumulate((frame.time for frame in decoded), max)
     in_order = [frame for frame, latest in zip(decoded, reached, strict=True) if frame.time >= latest - TIME_TOLERANCE]
-    times, taken = [frame.time for frame in stored], [frame.time for frame in in_order]
+    times, encoded = [frame.time for frame in stored], [frame.time for frame in in_order]
     spans = zip(times, [*times[1:], end], strict=True)
-    return _joined([span for span in spans if nearest(taken, span[0]) is None])
+    return _joined([span for span in spans if nearest(encoded, span[0]) is None])
 
 
-def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
+def _joined(spans: Sequence[FromTo]) -> tuple[FromTo, ...]:
     """Return these spans in order, those that touch or overlap as one."""
-    joined = list[Span]()
+    joined = list[FromTo]()
     for begin, until in sorted(spans):
         if joined and begin <= joined[-1][1]:
             joined[-1] = joined[-1][0], max(until, joined[-1][1])
@@ -142,7 +142,7 @@ def stored_frames(scan: StreamScan, beginning: float) -> list[StoredFrame]:
 
 def undecodable_in_film(
     stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float, *, drops_frames: bool = False
-) -> tuple[Span, ...]:
+) -> tuple[FromTo, ...]:
     """Return the times of a film at which frames are missing or damaged, as `undecodable_times` does.
 
     Where the times of the decoder are not those of the file, as in damaged files of some formats, only frames that are
