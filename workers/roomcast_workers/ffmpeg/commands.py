@@ -307,11 +307,6 @@ def list_features(features: Literal["filters", "encoders", "decoders"]) -> list[
     return ["-hide_banner", f"-{features}"]
 
 
-def list_codecs() -> list[str]:
-    """Have ffmpeg list its codecs, with the decoders of each."""
-    return ["-hide_banner", "-codecs"]
-
-
 def describe_filter(name: str) -> list[str]:
     """Have ffmpeg list the options of a filter."""
     return ["-hide_banner", "-h", f"filter={name}"]
