@@ -283,6 +283,19 @@ def fail(proxy: Proxy, method: str, pattern: str, faults: list[Fault], *, late: 
     proxy.before, proxy.after = (None, meet) if late else (meet, None)
 
 
+def ranges_read(proxy: Proxy) -> list[tuple[int, int]]:
+    """The ranges of objects that are read from now on, as they are read."""
+    ranges = list[tuple[int, int]]()
+
+    async def listen(request: web.Request) -> None:
+        if (header := request.headers.get("Range")) is not None:
+            first, last = header.removeprefix("bytes=").split("-")
+            ranges.append((int(first), int(last) + 1))
+
+    proxy.before = listen
+    return ranges
+
+
 def refusal(status: int, code: str) -> web.Response:
     """An error as S3 answers it."""
     text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>in bucket {BUCKET}</Message></Error>"

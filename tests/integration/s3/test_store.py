@@ -27,6 +27,7 @@ from tests.support.s3_server import (
     Proxy,
     S3Server,
     fail,
+    ranges_read,
     refusal,
     set_environment,
     without_client_backoff,
@@ -228,16 +229,7 @@ async def test_discard_results_leaves_other_uploads(store: S3MediaStore, server:
 
 @pytest.fixture
 def reads(proxy: Proxy) -> list[tuple[int, int]]:
-    """The ranges that are read from now on."""
-    ranges = list[tuple[int, int]]()
-
-    async def listen(request: web.Request) -> None:
-        if (header := request.headers.get("Range")) is not None:
-            first, last = header.removeprefix("bytes=").split("-")
-            ranges.append((int(first), int(last) + 1))
-
-    proxy.before = listen
-    return ranges
+    return ranges_read(proxy)
 
 
 async def test_opened_source_is_read_only_where_it_is_needed(

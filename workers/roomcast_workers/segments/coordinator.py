@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import structlog
+from roomcast.dispatch.wake_ups import count_workers, wake_worker, wake_workers
 from roomcast.errors import Code, NotFound, RoomcastError, StorageError, TranscodeError, UnreadableMedia
 from roomcast.media.result_keys import SEGMENTS
 from roomcast.runtime.tasks import cancel_and_wait, run_for_each
@@ -37,7 +38,6 @@ from roomcast_workers.segments.join import join_film, missing_frames, verify_hea
 from roomcast_workers.segments.planner import SingleRun, plan_film
 from roomcast_workers.segments.sound import EncodedSound, encode_early_sound, encode_sound
 from roomcast_workers.segments.stored_files import file_sha256, init_name, segment_name, sound_name
-from roomcast_workers.segments.wake_ups import count_workers, wake_worker, wake_workers
 from roomcast_workers.video.encoder import EncodedFile, settings_for
 from roomcast_workers.video.pipeline import (
     add_video,

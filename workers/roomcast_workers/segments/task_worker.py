@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 from roomcast.dispatch.contract import Dispatch
+from roomcast.dispatch.wake_ups import wake_worker
 from roomcast.errors import (
     Code,
     LeaseLost,
@@ -45,14 +46,13 @@ from roomcast_workers.job import Job, WorkerDeps
 from roomcast_workers.reporter import StepReporter
 from roomcast_workers.segments.stored_files import file_sha256, init_name, segment_name
 from roomcast_workers.segments.task_encoder import EncodedTask, encode_task
-from roomcast_workers.segments.wake_ups import wake_worker
 from roomcast_workers.sources.excerpts import Excerpts
 from roomcast_workers.sources.ranges import SourceRanges
 
 log = structlog.get_logger(__name__)
 
-_EXHAUSTED_SECONDS = 5.0
-"""When a task is tried again for which the resources of a process were exhausted."""
+EXHAUSTED_SECONDS = 5.0
+"""When an upload or a task is tried again for which the resources of a process were exhausted."""
 
 _ENDED_WITHOUT_RESULTS = frozenset({Stage.FAILED, Stage.CANCELLED, Stage.DELETED})
 
@@ -177,6 +177,7 @@ class TaskWorker:
         return board.nearest(best, claim.task.segment) if board is not None else None
 
     async def _store(self, job: Job, claim: TaskClaim, encoded: EncodedTask) -> TaskResult:
+        """Store the segments and their initialization segments, and return the result that is recorded."""
         files, inits = list[SegmentFile](), list[InitFile]()
         for made in encoded.files:
             name = segment_name(claim.plan.id, made.rendition, claim.task.segment)
@@ -200,7 +201,7 @@ class TaskWorker:
         segments, now, task = self.ledger.segments, unix_time(), claim.task.number
         if is_exhaustion(error):
             log.error("resources_exhausted", exc_info=error)
-            await segments.release(claim.lease, not_before=now + _EXHAUSTED_SECONDS)
+            await segments.release(claim.lease, not_before=now + EXHAUSTED_SECONDS)
             return "resources exhausted"
         if failure := expected_error(error):
             log.warning("task_failed", code=failure.code, reason=failure.message)
