@@ -109,6 +109,11 @@ class RoomcastError(Exception):
         return body
 
 
+def unexpected_error() -> RoomcastError:
+    """Return the error that is reported for an exception which was not expected: its own text may have internals."""
+    return RoomcastError("Something went wrong on the server.")
+
+
 class Malformed(RoomcastError):
     """The request is not valid."""
 

@@ -41,6 +41,8 @@
  * @property {{seconds: number, declaredSeconds: number, missing?: [number, number][]}} [partial]   Present when the source
  *   file is incomplete: how much of it could be read. `missing` has what could not be decoded: from and to, in seconds.
  * @property {boolean} [copied]   True when the source was already small enough and was stored unchanged.
+ * @property {string[]} [copiedDespite]   In what a copy is unlike the template, such as `orientation` or `keyframe_gap`.
+ * @property {string} [codec]   The codec that was used instead of the template's.
  * @property {Quality} [quality]   With a target quality.
  * @property {{blurhash: string}} [placeholder]
  *

@@ -85,7 +85,7 @@ export class FilmPlayer extends EventTarget {
   /** @param {Message | null} state @param {string} filename   The name of the source file. */
   show(state, filename) {
     const before = this.#playable;
-    const isPlannedAnew = this.#failed && state?.playable && !this.#state?.playable;
+    const isPlannedAgain = this.#failed && state?.playable && !this.#state?.playable;
     this.#state = state;
     this.#filename = filename;
     this.#playable = state?.playable ?? before;
@@ -98,7 +98,7 @@ export class FilmPlayer extends EventTarget {
       this.#failed = true; // until a retry has made something that can be played
     }
     this.#failIfWithdrawn();
-    if (isPlannedAnew) {
+    if (isPlannedAgain) {
       this.#failed = false;
       this.#stopped = false;
       void this.#open();

@@ -268,7 +268,7 @@ async def test_film_is_played_after_a_reload_and_in_a_second_tab_until_it_is_can
         await expect(card.button("Play")).to_be_hidden()
 
 
-async def test_player_of_a_film_that_is_compressed_anew_gives_way_to_the_result(
+async def test_player_of_a_film_that_is_compressed_again_gives_way_to_the_result(
     open_rows: OpenRows, context: BrowserContext, tmp_path: Path
 ) -> None:
     film = GrowingFilm(tmp_path / "film", seconds=2)

@@ -23,7 +23,7 @@ from roomcast.uploads.filenames import MAX_LENGTH, MAX_STORED_BYTES, clean_filen
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.model import Forecast, Source, TusState, Upload, decode, encode
 from roomcast.uploads.sniff import SNIFF_BYTES, sniff
-from roomcast.uploads.templates import TemplateFileError, parse_templates
+from roomcast.uploads.templates import TemplateFileError, parse_tables
 from roomcast_workers.ffmpeg.progress import ProgressParser
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import parse_ffprobe
@@ -275,7 +275,7 @@ def ffprobe_json(data: bytes) -> None:
 )  # fmt: skip
 def template_files(data: bytes) -> None:
     with suppress(TemplateFileError):
-        assert parse_templates(data.decode("utf-8", "replace")).get("auto")
+        parse_tables(data.decode("utf-8", "replace"))
 
 
 @target(

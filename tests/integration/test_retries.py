@@ -214,7 +214,7 @@ async def test_exhausted_resources_of_a_worker_spend_no_attempt(
         return await process_upload(*arguments)
 
     monkeypatch.setattr("roomcast_workers.worker.process_upload", fail_first)
-    monkeypatch.setattr(worker, "_EXHAUSTED_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "EXHAUSTED_SECONDS", 0.01)
     await send(api, upload_id, shelf.clip())
     last = await watcher.end(upload_id)
     assert (last["status"], last["attempt"]) == ("completed", 1)
@@ -237,7 +237,7 @@ async def test_resources_that_stay_exhausted_for_an_hour_fail_the_upload_until_i
 
     monkeypatch.setattr("roomcast_workers.worker.process_upload", fail_while_exhausted)
     monkeypatch.setattr(worker, "unix_time", lambda: attempts_at.pop(0))
-    monkeypatch.setattr(worker, "_EXHAUSTED_SECONDS", -worker.EXHAUSTED_GIVE_UP_SECONDS)
+    monkeypatch.setattr(worker, "EXHAUSTED_SECONDS", -worker.EXHAUSTED_GIVE_UP_SECONDS)
     await send(api, upload_id, shelf.clip())
     last = await watcher.end(upload_id)
     assert (last["stage"], last["attempt"], last["message"]) == ("failed", 1, "A program could not be started.")

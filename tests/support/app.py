@@ -29,7 +29,7 @@ from roomcast.hosting.mounting import mount_roomcast
 from roomcast.settings.settings import Settings, load_settings
 
 from tests.support import node_host
-from tests.support.harness import LEASE_SECONDS, OURS, ServerUnderTest, eventually, is_browser
+from tests.support.harness import LEASE_SECONDS, OURS, TAIL_LINES, ServerUnderTest, eventually, is_browser
 
 _ANSWER_SECONDS = 3.0
 _LEAVES = frozenset({"error", "critical", "exception"})
@@ -43,8 +43,8 @@ class AppServer(ServerUnderTest):
         self.app = app
         self._log = log
 
-    def tail(self, lines: int = 40) -> str:
-        return "\n".join(json.dumps(entry, default=str) for entry in self._log[-lines:])
+    def tail(self) -> str:
+        return "\n".join(json.dumps(entry, default=str) for entry in self._log[-TAIL_LINES:])
 
     def error_lines(self) -> list[str]:
         """Log entries that tell of a bug: errors, of ours and of the libraries'."""

@@ -51,12 +51,10 @@ def make_clip(
     return path
 
 
-def make_heavy_clip(
-    path: Path, *, seconds: float = 10, size: str = "1920x1080", fps: float = 60, audio: bool = True
-) -> Path:
+def make_heavy_clip(path: Path, *, seconds: float = 10, size: str = "1920x1080", fps: float = 60) -> Path:
     """A clip that is quick to make, small (2.5 MB a second) and slow to compress: on the two cores where it was
     measured a second of it took a second, a third of it at 25 frames a second."""
-    return make_clip(path, seconds=seconds, size=size, fps=fps, audio=audio, crf=28)
+    return make_clip(path, seconds=seconds, size=size, fps=fps, crf=28)
 
 
 def make_film(
@@ -317,14 +315,14 @@ def make_sound(path: Path, *encoding: str, seconds: float = 2) -> Path:
     return path
 
 
-def forge_duration(path: Path, days: int = 49) -> Path:
-    """Have an MP4's headers (movie, tracks, media) say that it lasts so long; returns `path`."""
+def forge_duration(path: Path) -> Path:
+    """Have an MP4's headers (movie, tracks, media) say that it lasts 49 days; returns `path`."""
     content = bytearray(path.read_bytes())
     for box, scale_at, length_at in ((b"mvhd", 16, 20), (b"mdhd", 16, 20), (b"tkhd", None, 24)):
         at = content.find(box)
         while at >= 0:
             scale = 1000 if scale_at is None else int.from_bytes(content[at + scale_at : at + scale_at + 4], "big")
-            length = min(0xFFFFFFFE, days * 86_400 * scale)
+            length = min(0xFFFFFFFE, 49 * 86_400 * scale)
             content[at + length_at : at + length_at + 4] = length.to_bytes(4, "big")
             at = content.find(box, at + 4)
     path.write_bytes(content)

@@ -51,6 +51,8 @@ SHORT_LEASE = {"ROOMCAST_LEASE_SECONDS": "2"}
 EXIT_WITHIN = 25.0
 """Seconds that the contract gives a server to stop after SIGTERM."""
 
+TAIL_LINES = 40
+
 
 async def eventually(fact: Callable[[], Any], deadline: float = 30.0, *, what: str = "the fact") -> Any:
     """The first truthy value of `fact`, awaited if it must be. Nothing else in the tests sleeps: all wait with it."""
@@ -112,7 +114,7 @@ class ServerUnderTest:
         """The ffmpeg processes at work on this server's data."""
         return [process for process in self.leftovers() if "ffmpeg" in _command_line(process)]
 
-    def tail(self, lines: int = 40) -> str:
+    def tail(self) -> str:
         """The last lines of the log."""
         raise NotImplementedError
 
@@ -256,10 +258,10 @@ class RunningServer(ServerUnderTest):
         own = self._process.pid if self._process else 0
         return [process for process in super().leftovers() if process.pid != own]
 
-    def tail(self, lines: int = 40) -> str:
+    def tail(self) -> str:
         if not self.log.exists():
             return "The process was not started."
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
 
     def error_lines(self) -> list[str]:
         """Log lines that tell of a bug: errors, and what is not a line of the log at all."""

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+_MASTER = "hls.m3u8"
+
 _INTEGER = r"\d{1,20}"
 _FLOAT = r"\d+(\.\d+)?"
 _QUOTED = r'"[^"\r\n]*"'
@@ -226,10 +228,10 @@ def _parse_master(text: str) -> tuple[list[Variant], dict[str, str]]:
     return variants, groups
 
 
-def check_film(texts: Mapping[str, str], sizes: Mapping[str, int], master: str = "hls.m3u8") -> Film:
+def check_film(texts: Mapping[str, str], sizes: Mapping[str, int]) -> Film:
     """Check all playlists of a film, by their URIs. `sizes` are those of the segments, in bytes."""
-    variants, groups = _parse_master(texts[master])
-    media = {name: parse_media(text) for name, text in texts.items() if name != master}
+    variants, groups = _parse_master(texts[_MASTER])
+    media = {name: parse_media(text) for name, text in texts.items() if name != _MASTER}
     assert set(media) == {*(variant.uri for variant in variants), *groups.values()}, "no playlist that nothing names"
     assert len({one.target for one in media.values()}) == 1, "the target duration of all playlists is the same"
     assert len({one.type for one in media.values()}) == 1

@@ -48,10 +48,10 @@ async def claimed(ledger: Ledger, clock: Clock) -> Claim:
     return claim
 
 
-async def failed(ledger: Ledger, clock: Clock, *, stage: Stage = Stage.COMPRESSING, retryable: bool = True) -> Upload:
+async def failed(ledger: Ledger, clock: Clock, *, stage: Stage = Stage.COMPRESSING) -> Upload:
     """An upload that has failed in a stage."""
     claim = await claimed(ledger, clock)
-    error = error_body(RoomcastError("It failed."), stage, retryable=retryable)
+    error = error_body(RoomcastError("It failed."), stage, retryable=True)
     return await ledger.append(claim.upload.id, Change(Failed(), "It failed.", error=error), token=claim.lease.token)
 
 

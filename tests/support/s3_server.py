@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import io
 import logging
 import os
@@ -23,24 +21,20 @@ from typing import Any
 import aiohttp
 import boto3
 import pytest
-from aiobotocore import httpsession
 from aiohttp import web
-from botocore import hooks, useragent
 from botocore.config import Config
-from botocore.hooks import EventAliaser
-from botocore.loaders import JSONFileLoader, Loader
 from botocore.retries.standard import ExponentialBackoff
-from botocore.utils import EVENT_ALIASES
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from moto import backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import FakeBucket, s3_backends
 from moto.server import ThreadedMotoServer
 from roomcast.media.url_signer import UrlSigner
 from yarl import URL
+
+from tests.support import s3_client_caches
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "S3RVER",
@@ -53,57 +47,7 @@ ENVIRONMENT = {
 
 BUCKET = "films"
 
-_load_file = JSONFileLoader.load_file
-
-
-@functools.cache
-def _loaded(path: str) -> Any:
-    """What boto knows of a service: a megabyte of JSON, which each new client would read anew."""
-    return _load_file(JSONFileLoader(), path)
-
-
-JSONFileLoader.load_file = lambda _, path: _loaded(path)
-
-_list_services = Loader.list_available_services
-
-
-@functools.cache
-def _services(type_name: str) -> Any:
-    """The services that boto has files of, for which each new client would search four hundred folders."""
-    return _list_services(Loader(), type_name)
-
-
-Loader.list_available_services = lambda _, type_name: _services(type_name)
-
-# Where no test says which certificates to trust, it speaks plain HTTP: each new client would read all of certifi's.
-httpsession.get_cert_path = lambda verify: verify if isinstance(verify, str) else None
-
-# Each new client would compute the present names of hundreds of events, and inspect the functions that are called for
-# them; each request would clean the same names of versions four dozen times.
-_event_names: dict[str, str] = {}
-_new_aliaser = EventAliaser.__init__
-
-
-def _aliaser_with_known_names(aliaser: EventAliaser, emitter: Any, event_aliases: Any = None) -> None:
-    _new_aliaser(aliaser, emitter, event_aliases)
-    if event_aliases in (None, EVENT_ALIASES):
-        aliaser._alias_name_cache = _event_names
-
-
-EventAliaser.__init__ = _aliaser_with_known_names
-
-_accepts_kwargs = hooks.accepts_kwargs
-hooks.accepts_kwargs = lambda function: (
-    bool(function.__code__.co_flags & inspect.CO_VARKEYWORDS)
-    if hasattr(function, "__code__")
-    else _accepts_kwargs(function)
-)
-
-useragent.sanitize_user_agent_string_component = functools.cache(useragent.sanitize_user_agent_string_component)
-
-# For each request, moto would list its hundred and fifty folders and ask the disk of each whether it is one.
-_moto_modules = frozenset(backends.list_of_moto_modules())
-backends.list_of_moto_modules = lambda: _moto_modules
+s3_client_caches.install()
 
 SIGNER = UrlSigner(b"0123456789abcdef", seconds=60)
 
@@ -337,6 +281,19 @@ def fail(proxy: Proxy, method: str, pattern: str, faults: list[Fault], *, late: 
         return fault
 
     proxy.before, proxy.after = (None, meet) if late else (meet, None)
+
+
+def ranges_read(proxy: Proxy) -> list[tuple[int, int]]:
+    """The ranges of objects that are read from now on, as they are read."""
+    ranges = list[tuple[int, int]]()
+
+    async def listen(request: web.Request) -> None:
+        if (header := request.headers.get("Range")) is not None:
+            first, last = header.removeprefix("bytes=").split("-")
+            ranges.append((int(first), int(last) + 1))
+
+    proxy.before = listen
+    return ranges
 
 
 def refusal(status: int, code: str) -> web.Response:

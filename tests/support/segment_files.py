@@ -16,6 +16,7 @@ from roomcast.segments.plan import (
     SegmentTask,
     TaskResult,
 )
+from roomcast_workers.segments.stored_files import init_name, segment_name
 
 PLAN_ID = "c0ffee00" * 8
 
@@ -48,25 +49,15 @@ def made_by(plan: SegmentPlan, task: SegmentTask, *, decodable: bool = True) -> 
         return TaskResult((), missing=((segment.start, segment.end),))
     files = tuple(
         SegmentFile(
-            name, task.segment, segment_name(plan, name, task.segment), round(segment.seconds * 1000), segment.frames
+            name, task.segment, segment_name(plan.id, name, task.segment), round(segment.seconds * 1000), segment.frames
         )
         for name in task.renditions
     )
-    inits = tuple(InitFile(name, init_name(plan, name), "00" * 32, "avc1.64001f") for name in task.renditions)
+    inits = tuple(InitFile(name, init_name(plan.id, name), "00" * 32, "avc1.64001f") for name in task.renditions)
     return TaskResult(files, inits)
 
 
 def sound_of(plan: SegmentPlan, count: int, *, complete: bool = False) -> AudioTrack:
     """The sound of a film, of which so many segments of 8 seconds are stored."""
-    segments = tuple(AudioSegment(segment_name(plan, AUDIO, number), 8.0, 8_000) for number in range(count))
-    return AudioTrack(InitFile(AUDIO, init_name(plan, AUDIO), "00" * 32, "mp4a.40.2"), 2, segments, complete)
-
-
-def segment_name(plan: SegmentPlan, rendition: str, number: int) -> str:
-    """The file name of a segment."""
-    return f"hls-{rendition}-{plan.id[:8]}-{number:05}.m4s"
-
-
-def init_name(plan: SegmentPlan, rendition: str) -> str:
-    """The file name of an initialization segment."""
-    return f"hls-{rendition}-{plan.id[:8]}-init.mp4"
+    segments = tuple(AudioSegment(segment_name(plan.id, AUDIO, number), 8.0, 8_000) for number in range(count))
+    return AudioTrack(InitFile(AUDIO, init_name(plan.id, AUDIO), "00" * 32, "mp4a.40.2"), 2, segments, complete)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from operator import attrgetter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast_workers.media_info.damage import (
+    TIME_TOLERANCE,
     DamageDetector,
     DecodedFrame,
     DecodedFrames,
@@ -77,6 +79,25 @@ def test_what_follows_a_damaged_keyframe_counts_up_to_the_next() -> None:
     lost = [number for number in numbers if number not in {11, 14, 15, 19}]
     assert undecodable_times(FILM, decoded_of(*lost), 4.0) == ((FILM[11].time, 4.0),)
     assert undecodable_times(FILM, [], 4.0) == ((0.0, 4.0),)
+
+
+def test_frames_that_come_after_one_of_a_later_time_are_left_out_and_their_neighbours_are_not() -> None:
+    ahead = decoded_of(*range(4), 15, *range(5, 20))
+    assert undecodable_in_film(FILM, ahead, 4.0) == ((FILM[4].time, FILM[5].time),)
+    assert undecodable_in_film(FILM, ahead, 4.0, drops_frames=True) == ((FILM[4].time, FILM[15].time),)
+    last = decoded_of(*range(18), 19, 18)
+    assert undecodable_in_film(FILM, last, 4.0, drops_frames=True) == ((FILM[18].time, FILM[19].time),)
+    damaged = decoded_of(*range(18), 19, 18, damaged=(5,))
+    assert undecodable_in_film(FILM, damaged, 4.0, drops_frames=True) == ((1.0, 2.0), (FILM[18].time, FILM[19].time))
+
+
+def test_frames_at_nearly_the_same_time_count_as_one() -> None:
+    twice = sorted([*FILM, StoredFrame(1.4 + TIME_TOLERANCE / 4, False)], key=attrgetter("time"))
+    decoded = decoded_of(*range(20))
+    assert undecodable_in_film(twice, decoded, 4.0) == ()
+    assert undecodable_in_film(twice, [*decoded[:7], decoded[8], decoded[7], *decoded[8:]], 4.0, drops_frames=True) == (
+        (FILM[7].time, FILM[8].time),
+    )
 
 
 @given(st.sets(st.integers(0, 19)), st.sets(st.integers(0, 19)))

@@ -279,7 +279,11 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
                 keyframes_only=keyframes_only,
             ),
             [
-                reads("/in/film.mov", more=f" -skip_frame {'nokey' if keyframes_only else 'noref'}"),
+                reads(
+                    "/in/film.mov",
+                    more=f" -skip_frame {'nokey' if keyframes_only else 'noref'}",
+                    seconds="61.000 -threads 1" if keyframes_only else "61.000",
+                ),
                 "-filter_complex",
                 chain(
                     "0:0",

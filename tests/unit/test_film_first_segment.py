@@ -48,6 +48,19 @@ async def test_other_workers_begin_after_the_first_segment_of_a_long_film(
     assert readings.count(1) >= 5
 
 
+async def test_live_workers_are_counted_once_for_a_film(films: FilmWorkers, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = list[int]()
+
+    async def count(_: object) -> int:
+        counts.append(99 if counts else 2)  # later, the first segment would not be done alone any more
+        return counts[-1]
+
+    monkeypatch.setattr(coordinator, "count_workers", count)
+    async with films.workers(2):
+        assert (await films.ended(await films.queue())).stage is Stage.DONE
+    assert counts == [2]
+
+
 async def test_all_workers_begin_at_once_if_the_first_segment_is_there(
     films: FilmWorkers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

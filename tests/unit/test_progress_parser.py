@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser
+from roomcast_workers.ffmpeg.progress import FrameCounter, ProgressBlock, ProgressParser
 
 BLOCK = b"""frame=50
 fps=24.97
@@ -52,6 +52,13 @@ def test_block_is_incomplete_until_its_last_line_ends() -> None:
 
 def test_trailing_garbage_ends_with_its_line() -> None:
     assert parse(BLOCK + b"\x00\xffnonsense=1=2\n===\n\n" + END) == [READING, LAST]
+
+
+def test_frames_that_were_not_encoded_are_counted() -> None:
+    counter = FrameCounter()
+    for block in parse(BLOCK.replace(b"drop_frames=0", b"drop_frames=48") + END):
+        counter(block)
+    assert (counter.frames, counter.dropped) == (52, 48)
 
 
 def test_windows_line_ends_are_accepted() -> None:

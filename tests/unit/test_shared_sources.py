@@ -12,6 +12,7 @@ import pytest
 from roomcast.errors import StorageError
 from roomcast.media.contract import MediaStore
 from roomcast.media.shared_sources import SharedSources
+from roomcast.runtime.tasks import cancel_and_wait
 
 
 class RecordingStore:
@@ -74,6 +75,29 @@ async def test_source_without_readers_is_closed_and_its_copy_deleted(store: Reco
     assert list(tmp_path.iterdir()) == []
     await sources.close()
     assert store.opened == store.closed == ["a", "a"]
+
+
+async def test_cancelled_reader_leaves_no_copy_except_to_other_readers(store: RecordingStore, tmp_path: Path) -> None:
+    sources = shared(store, tmp_path, 3600)
+    reading = asyncio.Event()
+
+    async def read() -> None:
+        async with sources.open("a", is_needed_again=True):
+            reading.set()
+            await asyncio.Event().wait()
+
+    async def cancel_reader() -> None:
+        reading.clear()
+        reader = asyncio.create_task(read())
+        await reading.wait()
+        await cancel_and_wait(reader)
+
+    async with sources.open("a"):
+        await cancel_reader()
+        assert store.closed == []
+    await cancel_reader()
+    assert store.opened == store.closed == ["a", "a"]
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_source_that_could_not_be_opened_is_opened_again(store: RecordingStore, tmp_path: Path) -> None:

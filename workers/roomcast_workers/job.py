@@ -123,7 +123,8 @@ class JobState:
     `source` is the source, of which not all bytes may be fetched yet, and `fetched` is its file. `readable` is the file
     that later steps read, with its description: the source, or a copy that ffmpeg reads completely; `verified` is what
     it contains. `copies` says whether the video is to be copied. A film that is compressed in segments has a `plan`;
-    `is_plan_withdrawn` says whether an earlier one was withdrawn, with what could be played. `derived_from` is what
+    `is_first_alone` says whether no worker is woken before its first segment is done, which so has all processors, and
+    `is_plan_withdrawn` says whether an earlier plan was withdrawn, with what could be played. `derived_from` is what
     renditions and pictures are made of, with its demuxer. What `opened` has is closed by the step `clean`.
     """
 
@@ -133,6 +134,7 @@ class JobState:
     verified: VerifiedMedia | None = None
     copies: bool = False
     plan: SegmentPlan | None = None
+    is_first_alone: bool = False
     is_plan_withdrawn: bool = False
     derived_from: tuple[Path, MediaInfo, str] | None = None
     results: Results = field(default_factory=Results)

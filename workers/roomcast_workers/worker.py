@@ -20,7 +20,8 @@ from pathlib import Path
 import structlog
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.slots import WorkerSlot, WorkerSlots
-from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
+from roomcast.dispatch.wake_ups import wake_worker
+from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError, unexpected_error
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.ledger.lease import AttemptPolicy, StopReason, append_final, run_under_lease
 from roomcast.ledger.segments import TaskClaim
@@ -42,8 +43,7 @@ from roomcast_workers.scratch import scratch_directory
 from roomcast_workers.segments.coordinator import TaskFailed
 from roomcast_workers.segments.encoder_version import read_encoder_version
 from roomcast_workers.segments.stored_files import SOUND
-from roomcast_workers.segments.task_worker import TaskWorker
-from roomcast_workers.segments.wake_ups import wake_worker
+from roomcast_workers.segments.task_worker import EXHAUSTED_SECONDS, TaskWorker
 from roomcast_workers.steps.plan import StepPlan
 
 log = structlog.get_logger(__name__)
@@ -85,12 +85,8 @@ Outcome = Completed | AttemptFailed | AttemptInterrupted | ResourcesExhausted
 _PAUSE_CHECK_SECONDS = 1.0
 """The interval between two checks of a paused process whether it has been resumed."""
 
-_EXHAUSTED_SECONDS = 5.0
-"""When an upload is tried again for which the resources of a process were exhausted."""
-
 EXHAUSTED_GIVE_UP_SECONDS = 3600.0
-"""For how long such an upload is tried again, from the first time on, before it fails."""
-
+"""For how long an upload is tried again for that reason, from the first time on, before it fails."""
 
 _MAX_PARKED = 8
 """How many films a process coordinates at most. Each has a lease to renew, and files."""
@@ -174,7 +170,7 @@ class WorkerPool:
                     await self._tasks.work(claim)
                 elif await self._ledger.administration.is_paused(self._name):
                     slot.release()
-                    await self._dispatch.wake(upload_id, -round(unix_time() * 1000))
+                    await wake_worker(self._dispatch, upload_id)
                     await self._resumed()
                 else:
                     return
@@ -266,7 +262,7 @@ class WorkerPool:
                 return AttemptInterrupted(StopReason.LEASE_LOST, reporter.position)
             except Exception as error:
                 expected = expected_error(error)
-                failure = expected or RoomcastError("Something went wrong on the server.")
+                failure = expected or unexpected_error()
                 if is_exhaustion(error):
                     log.exception("resources_exhausted", stage=reporter.stage)
                     return ResourcesExhausted(failure, reporter.position)
@@ -332,8 +328,8 @@ class WorkerPool:
         if now - since >= EXHAUSTED_GIVE_UP_SECONDS:
             await self._record_failure(claim, error, step, retryable=True)
             return
-        text = f"The worker has no resources left. Trying again in {_EXHAUSTED_SECONDS:g} s."
-        change = Change(HandedBack(), text, not_before=now + _EXHAUSTED_SECONDS, exhausted_since=since)
+        text = f"The worker has no resources left. Trying again in {EXHAUSTED_SECONDS:g} s."
+        change = Change(HandedBack(), text, not_before=now + EXHAUSTED_SECONDS, exhausted_since=since)
         await self._after_requeue(await self._ledger.append(upload.id, change, token=token))
 
     async def _after_requeue(self, upload: Upload) -> None:

@@ -100,5 +100,5 @@ def record_attempt(
 
 
 def reset_delivery(delivery: Delivery, now: float) -> Delivery:
-    """Return the delivery as pending and due at once, whatever its status, with its log of attempts."""
+    """Return the delivery as pending and due at once, with any status before, and with its log of attempts."""
     return replace(delivery, status="pending", began_at=now, due_at=now)

@@ -92,7 +92,7 @@ class Finalizer:
         """Do nothing: queue positions do not matter here."""
 
     def on_gap(self) -> None:
-        """Do nothing: submissions become due, whatever notifications were lost."""
+        """Do nothing: submissions become due even if all notifications were lost."""
 
     async def _finalize_due(self) -> None:
         await self._process_hints()

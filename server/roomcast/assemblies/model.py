@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from roomcast.assemblies.store import Record
-from roomcast.errors import RoomcastError
+from roomcast.errors import unexpected_error
 from roomcast.uploads.codec import ExtensibleRecord
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import UploadError
@@ -102,7 +102,7 @@ def all_completed(uploads: Sequence[Upload]) -> bool:
 def first_error(uploads: Sequence[Upload]) -> UploadError:
     """Return the error of the first upload that failed, was cancelled or was deleted; there must be one."""
     failed = next(upload for upload in uploads if upload.state.terminal and upload.stage is not Stage.DONE)
-    return failed.error or error_body(RoomcastError("Something went wrong on the server."), failed.stage)
+    return failed.error or error_body(unexpected_error(), failed.stage)
 
 
 def md5_of(upload: Upload) -> str | None:

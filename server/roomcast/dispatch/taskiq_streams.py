@@ -1,7 +1,7 @@
 """The dispatch of several processes: taskiq on a Redis Stream. The only module that imports taskiq.
 
-Messages in Redis are JSON: the name of one task and an upload's id. Nothing is unpickled, so whoever can write to Redis
-can wake a worker and no more.
+Messages in Redis are JSON: the name of one task and an upload's id. Nothing is unpickled, so a process that can write
+to Redis can wake a worker and no more.
 
     roomcast:wake                the stream of wake-ups, with one consumer group; trimmed, as old ones are of no use
     roomcast:wake:hint:<…>       a recent wake-up, so that the same one is not sent twice
@@ -222,7 +222,7 @@ class _Broker(RedisStreamBroker):
                         yield AckableMessage(data=fields[b"data"], ack=partial(self._acknowledge, message_id))
                     failures = 0
                     self.heartbeat.beat()
-            except Exception as error:  # noqa: BLE001 - whatever it is, this must listen again
+            except Exception as error:  # noqa: BLE001 - after every error, this must listen again
                 if is_outage(error):
                     report_outage(self._client, error)
                 elif refused := refusal_of(error):

@@ -15,7 +15,7 @@ from roomcast.uploads.viewer import Viewer
 CACHE_SECONDS = 20.0
 """How long an answer about the same credentials is used again."""
 
-NOBODY_SECONDS = 2.0
+REFUSAL_SECONDS = 2.0
 """How long a refusal of the same credentials is used again: a user who signs in should not wait."""
 
 _MAX_CACHED = 10_000
@@ -51,7 +51,7 @@ class UrlAuthentication:
 
     async def _ask(self, key: bytes, credentials: dict[str, str]) -> Viewer | None:
         viewer = _viewer(self._requests.url, *await self._requests.send("GET", credentials))
-        seconds = NOBODY_SECONDS if viewer is None else CACHE_SECONDS
+        seconds = REFUSAL_SECONDS if viewer is None else CACHE_SECONDS
         if viewer and viewer.expires_at is not None:
             seconds = min(seconds, viewer.expires_at - time.time())
         self._cached[key] = (time.monotonic() + seconds, viewer)

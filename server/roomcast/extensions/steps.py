@@ -3,8 +3,8 @@
 Built-in steps and those of an application are the same. A step names one other step, or one stage, that it runs
 `after` or `before`:
 
-    after a step     next to it, and before whatever follows it
-    before a step    next to it, and after whatever precedes it
+    after a step     next to it, and before the others that follow it
+    before a step    next to it, and after the others that precede it
     after a stage    at the stage's end
     before a stage   at the stage's beginning
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
@@ -214,8 +214,3 @@ def divide(weights: Sequence[float]) -> list[tuple[float, float]]:
     if ends:
         ends[-1] = 1.0
     return list(zip([0.0, *ends], ends, strict=False))
-
-
-def stage_of(step: Step, ordered: Mapping[Stage, Sequence[Step]]) -> Stage:
-    """Return the stage that a step belongs to."""
-    return next(stage for stage, steps in ordered.items() if step in steps)

@@ -146,8 +146,8 @@ class Relay:
                     await asyncio.wait({upload.catching_up})
         if upload is None:
             latest = message(replay.upload)
-            # Event 1 is made before the client knows the upload's id, so nobody can have received its status. It counts
-            # as new with the next event.
+            # Event 1 is made before the client knows the upload's id, so no client can have received its status. It
+            # counts as new with the next event.
             status = latest["status"] if replay.upload.seq > 1 else ""
             upload = _SubscribedUpload(replay.upload.epoch, replay.upload.seq, status, latest)
             self._uploads[upload_id] = upload

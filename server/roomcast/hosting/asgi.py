@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import structlog
 from aiohttp import WSMsgType, hdrs, web
 
+from roomcast.errors import unexpected_error
 from roomcast.hosting.lifespan import lifespan
 from roomcast.hosting.loading import AsgiApplication, AsgiMessage
 from roomcast.http.request_handler import RequestHandler
@@ -77,7 +78,7 @@ class _Exchange:
         if self._response is not None and self._sent:
             return self._response
         if self._response is None:
-            return web.Response(status=500, text="Something went wrong on the server.\n")
+            return web.Response(status=500, text=f"{unexpected_error().message}\n")
         if self._request.transport:
             self._request.transport.abort()
         return self._response
@@ -148,7 +149,7 @@ class _WebSocket:
         except Exception:
             log.exception("asgi_websocket_failed", path=self._request.path)
             if self._socket is None:
-                return self._refused or web.Response(status=500, text="Something went wrong on the server.\n")
+                return self._refused or web.Response(status=500, text=f"{unexpected_error().message}\n")
             await self._socket.close(code=1011)
         if self._socket is None:
             return self._refused or web.Response(status=403)

@@ -33,7 +33,7 @@ async def lifespan(application: AsgiApplication) -> AsyncIterator[dict[str, Any]
         try:
             scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
             await application(scope, received.get, answers.put)
-        except Exception as error:  # noqa: BLE001  (whatever an application of its own kind raises)
+        except Exception as error:  # noqa: BLE001  (an application may raise anything)
             log.debug("asgi_lifespan_ended", reason=str(error))
         finally:
             answers.put_nowait(None)

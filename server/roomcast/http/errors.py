@@ -13,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from roomcast.dialects.errors import NATIVE, error_format
-from roomcast.errors import Code, Interrupted, Malformed, Problem, RoomcastError
+from roomcast.errors import Code, Interrupted, Malformed, Problem, RoomcastError, unexpected_error
 from roomcast.http.responses import json_response
 
 log = structlog.get_logger(__name__)
@@ -173,4 +173,4 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return refuse(request, Interrupted("The connection was closed."))
     except Exception:
         log.exception("request_failed", method=request.method, path=request.path)
-        return refuse(request, RoomcastError("Something went wrong on the server."))
+        return refuse(request, unexpected_error())

@@ -266,7 +266,7 @@ class UploadLog(Protocol):
         """Record new uploads of one owner, each with its event 1, and write `records`: all of it or nothing.
 
         Raise `TooMany` if the owner would then have more than `in_flight` active uploads, `IdTaken` if one of the
-        upload ids is known already, whoever owns it, and `RecordConflict` if a record has changed meanwhile.
+        upload ids is known already, of any owner, and `RecordConflict` if a record has changed meanwhile.
         """
 
     async def check_create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:

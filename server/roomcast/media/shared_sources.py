@@ -45,6 +45,7 @@ class SharedSources:
         """Give a source for the duration of the context, as `MediaStore.open_source` does, to all readers the same.
 
         After the last reader it is closed: at once, or after some time if that one has said that it `is_needed_again`.
+        It is not needed by one that is cancelled: the film was cancelled, another process continues, or this one stops.
         """
         if closing := self._closing.pop(key, None):
             await cancel_and_wait(closing)
@@ -60,6 +61,9 @@ class SharedSources:
                     opened = self._media.open_source(key, shared.folder)
                     shared.source = await shared.opened.enter_async_context(opened)
             yield shared.source
+        except asyncio.CancelledError:
+            is_needed_again = False
+            raise
         finally:
             shared.readers -= 1
             if not shared.readers and is_needed_again:

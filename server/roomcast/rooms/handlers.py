@@ -17,7 +17,7 @@ from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
 from roomcast.assemblies.links import UploadLinks
 from roomcast.credentials import CallerRequest
-from roomcast.errors import Malformed, RoomcastError
+from roomcast.errors import Malformed, RoomcastError, unexpected_error
 from roomcast.forwarded import TrustedProxies, environ_headers
 from roomcast.origins import PageHeaders
 from roomcast.rooms.link_sockets import LinkSockets
@@ -157,7 +157,7 @@ class Handlers:
             return _error_ack(error)
         except Exception:
             log.exception("socket_call_failed", call=name)
-            return _error_ack(RoomcastError("Something went wrong on the server."))
+            return _error_ack(unexpected_error())
         finally:
             client.pending -= 1
 

@@ -185,7 +185,7 @@ class ClientConnection:
     def _open_queue(self) -> SendQueue[Sequence[EncodedPacket]]:
         if self._queue is None:
             self._queue = SendQueue(self._stats)
-            # Acks, and whatever else python-socketio sends, must not overtake the queued events.
+            # Acks, and everything else that python-socketio sends, must not overtake the queued events.
             self.session.set_interceptor(lambda packet: self.send_event("", (packet,)))
             self._unsent, self._progressed_at = self._measure_unsent(), time.monotonic()
         return self._queue

@@ -70,8 +70,8 @@ def stop_signal() -> asyncio.Event:
 
 
 def exit_deadline(seconds: float) -> None:
-    """End this process with exit code 1 after `seconds`, whatever hangs. Its leases expire and other processes take
-    over its uploads."""
+    """End this process with exit code 1 after `seconds`, even if something hangs. Its leases expire and other processes
+    take over its uploads."""
 
     def give_up() -> None:
         faulthandler.dump_traceback()

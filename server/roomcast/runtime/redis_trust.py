@@ -39,7 +39,7 @@ class RedisTrust:
     """The certificates that are accepted: by default, those that a known authority signed for the host.
 
     `ca` is the PEM text of further authorities. With `fingerprints`, the SHA-256 of certificates in hexadecimal digits,
-    these certificates are accepted and no others, whoever signed them. Without `verify`, any certificate is.
+    these certificates are accepted and no others, signed by any authority. Without `verify`, any certificate is.
 
     `first_use` is for a host whose servers sign their own certificates (Heroku), where nothing else is set. It protects
     against an attacker who comes after the start of the process, but not against one who was there before.

@@ -12,10 +12,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from roomcast.errors import StorageError
 
-LARGEST_BATCH = 10
-"""The largest number of messages that SQS accepts in one request."""
-
-
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 15.0
 

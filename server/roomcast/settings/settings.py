@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         return self
 
     def check_access(self, *, application_authenticates: bool) -> None:
-        """Raise `SettingsError` for a server that would let everybody in although nobody has asked for that."""
+        """Raise `SettingsError` for a server that would let everyone in without a setting that asks for that."""
         if self.auth.open_mode and not (application_authenticates or self.server.loopback or self.server.open):
             raise SettingsError(
                 f"HOST={self.server.host} can be reached by others, and nothing authenticates them: set JWT_SECRET, "

@@ -52,6 +52,8 @@ Metadata = Annotated[
         examples=[{"productId": 7}],
     ),
 ]
+Difference = Literal["codec", "orientation", "pixel_aspect", "full_range", "odd_size", "keyframe_gap"]
+"""In what a copy may be unlike what the template asks for; players show it right all the same."""
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", examples=["d41d8cd98f00b204e9800998ecf8427e"])]
 
 
@@ -166,6 +168,9 @@ class Element(Shape):
     saved: Saved | None
     copied: NotRequired[bool]
     """True when the video did not need to be compressed and was only copied into a new file."""
+    copiedDespite: NotRequired[list[Difference | Literal["size"]]]
+    """In what the copy is unlike the template, because compressing it would have made it larger than its source; `size`
+    if only the index of the new container makes it larger."""
     codec: NotRequired[str]
     """The codec that was used instead of the template's."""
     partial: NotRequired[Partial]
@@ -230,7 +235,7 @@ class ApplicationEventJson(Shape):
 
     name: Annotated[str, Field(examples=["captioned"])]
     payload: Any
-    """Whatever the application has sent."""
+    """What the application has sent, any JSON."""
     at: Timestamp
 
 

@@ -293,14 +293,6 @@ def check_kind(template: Template, sniffed: Sniffed | None) -> Sniffed:
     return sniffed
 
 
-def parse_templates(text: str) -> Templates:
-    """Return the built-in templates and those of a TOML document, which may replace them.
-
-    Raises `TemplateFileError`.
-    """
-    return Templates({template.name: template for template in parse_tables(text)})
-
-
 def parse_tables(text: str) -> list[Template]:
     """Return the templates of the `[templates.NAME]` tables of a TOML document. Raises `TemplateFileError`."""
     try:

@@ -27,6 +27,7 @@ from tests.support.s3_server import (
     Proxy,
     S3Server,
     fail,
+    ranges_read,
     refusal,
     set_environment,
     without_client_backoff,
@@ -228,16 +229,7 @@ async def test_discard_results_leaves_other_uploads(store: S3MediaStore, server:
 
 @pytest.fixture
 def reads(proxy: Proxy) -> list[tuple[int, int]]:
-    """The ranges that are read from now on."""
-    ranges = list[tuple[int, int]]()
-
-    async def listen(request: web.Request) -> None:
-        if (header := request.headers.get("Range")) is not None:
-            first, last = header.removeprefix("bytes=").split("-")
-            ranges.append((int(first), int(last) + 1))
-
-    proxy.before = listen
-    return ranges
+    return ranges_read(proxy)
 
 
 async def test_opened_source_is_read_only_where_it_is_needed(
@@ -326,7 +318,7 @@ async def test_range_that_breaks_off_is_read_again_and_a_cancelled_fill_is_not_c
 
 
 async def test_server_url_of_a_playlist_leads_to_the_server(server: S3Server) -> None:
-    """Also where anybody can read the bucket: a playlist that grows is in the ledger, not in the bucket."""
+    """Also where the bucket is public: a playlist that grows is in the ledger, not in the bucket."""
     for public in (None, "https://cdn.example.com"):
         async with opened(server.url, prefix="roomcast", public_base_url=public) as store:
             key = "upload_x/segments/hls.m3u8"

@@ -16,6 +16,7 @@ from roomcast_workers.video.encoder import find_undecodable
 from roomcast_workers.video.pipeline import compress_video
 
 from tests.support.clips import make_film
+from tests.support.decoded import packets
 from tests.support.segment_runs import PlannedFilm, planned_film, read_and_plan
 
 pytestmark = pytest.mark.usefixtures("unlimited_programs")
@@ -110,6 +111,34 @@ async def test_short_film_in_one_run_names_what_could_not_be_decoded(tmp_path: P
     await compress_video(job)
     partial = job.state.results.extra["partial"]
     assert partial == {"seconds": 4.0, "declaredSeconds": pytest.approx(6, abs=0.05), "missing": [[2.0, 4.0]]}
+
+
+@pytest.mark.parametrize(
+    ("times", "frames"),
+    [
+        (("-bf", "0", "-bsf:v", "setts=pts='PTS+eq(N,10)*2/TB':dts=DTS"), 22),
+        (("-video_track_timescale", "1"), 28),
+        (("-bsf:v", "setts=pts='PTS-eq(N,10)*0.2/TB':dts=DTS"), 30),
+    ],
+    ids=["one two seconds ahead", "in whole seconds", "two equal ones"],
+)
+async def test_every_frame_of_a_film_with_wrong_times_is_in_the_result_or_named(
+    times: tuple[str, ...], frames: int, tmp_path: Path
+) -> None:
+    """An encoder takes no frame that comes after one of a later time."""
+    clip = make_film(tmp_path / "short.mp4", "-crf", "5", *times, seconds=6)
+    job, media, _ = await read_and_plan(clip, tmp_path)
+    job.state.verified = media
+    await compress_video(job)
+    ((result,), extra) = job.state.results.files, job.state.results.extra
+    assert "copied" not in extra
+    shown = [time for time, _ in packets(result.path, "v")]
+    assert len(shown) == frames
+    named = extra.get("partial", {}).get("missing", [])
+    assert bool(named) == (frames < 30)
+    for time in set(media.scan.stream(0).times):
+        is_shown = any(abs(time - each) < 0.001 for each in shown)
+        assert is_shown != any(begin <= time < end for begin, end in named), time
 
 
 async def test_bytes_that_are_missing_in_a_matroska_film_are_survived(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
+from pydantic import TypeAdapter
+from roomcast.uploads.messages import Element
 from roomcast.uploads.templates import CRF_RANGE
 from roomcast_workers.job import Results
 from roomcast_workers.video import encoder, pipeline, rate_control
@@ -24,6 +26,9 @@ async def compress_clip(source: Path, tmp_path: Path, **template: Any) -> tuple[
     """Return the results, and by how many bytes the main one is larger than the source."""
     job, _ = job_on(source, tmp_path / "job", **template)
     results = await process(job)
+    described = get_type_hints(Element)
+    for name, value in results.extra.items():
+        TypeAdapter(described[name]).validate_python(value)
     return results, results.files[0].path.stat().st_size - source.stat().st_size
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from roomcast.media.byte_ranges import ByteRange, subtracted
 from roomcast.media.contract import MediaStore
 from roomcast.media.s3.store import S3MediaStore
@@ -19,7 +18,7 @@ from roomcast_workers.sources.excerpts import Excerpts
 from roomcast_workers.sources.ranges import SourceRanges
 
 from tests.support.clips import make_film, make_remuxed
-from tests.support.s3_server import BUCKET, SIGNER, Proxy, S3Server, set_environment
+from tests.support.s3_server import BUCKET, SIGNER, Proxy, S3Server, ranges_read, set_environment
 from tests.support.segment_runs import PlannedFilm, planned_film
 
 pytestmark = pytest.mark.usefixtures("unlimited_programs")
@@ -102,14 +101,7 @@ async def test_segment_is_the_same_from_the_bytes_that_it_needs(
     film = await film_of(tmp_path, name, *encoding)
     content = film.job.path.read_bytes()
     s3_server.client.put_object(Bucket=BUCKET, Key="incoming/film.1", Body=content)
-    read = list[tuple[int, int]]()
-
-    async def listen(request: web.Request) -> None:
-        if (header := request.headers.get("Range")) is not None:
-            first, last = header.removeprefix("bytes=").split("-")
-            read.append((int(first), int(last) + 1))
-
-    proxy.before = listen
+    read = ranges_read(proxy)
     async with media.open_source("film.1", tmp_path) as source:
         needed = needed_for(film.plan, MIDDLE)
         await source.fill(needed)

@@ -15,7 +15,8 @@ from roomcast_workers.sandbox.output_lines import OutputLines
 @dataclass(frozen=True)
 class ProgressBlock:
     """One block of `-progress`: `seconds` of media written (never negative), `frame` and `size` (bytes) so far,
-    encoding rate `fps`, and `speed` as a multiple of real time; None where ffmpeg wrote N/A or nothing readable."""
+    encoding rate `fps`, and `speed` as a multiple of real time; None where ffmpeg wrote N/A or nothing readable.
+    `dropped` counts the frames that it did not encode, because a frame of a later time came first."""
 
     seconds: float | None
     frame: int | None
@@ -23,16 +24,20 @@ class ProgressBlock:
     speed: float | None
     size: int | None
     ended: bool
+    dropped: int = 0
 
 
 class FrameCounter:
-    """Counts the frames of a run of ffmpeg, with whose progress blocks it is called. `frames` is the number so far."""
+    """Counts the frames of a run of ffmpeg, with whose progress blocks it is called. `frames` is the number so far, and
+    `dropped` that of those which were not encoded."""
 
     def __init__(self) -> None:
         self.frames = 0
+        self.dropped = 0
 
     def __call__(self, block: ProgressBlock) -> None:
         self.frames = max(self.frames, block.frame or 0)
+        self.dropped = max(self.dropped, block.dropped)
 
 
 class ProgressParser:
@@ -42,7 +47,9 @@ class ProgressParser:
     """
 
     _MAX_LINE = 256
-    _KEYS = frozenset({b"frame", b"fps", b"total_size", b"out_time_us", b"out_time_ms", b"out_time", b"speed"})
+    _KEYS = frozenset(
+        {b"frame", b"fps", b"total_size", b"out_time_us", b"out_time_ms", b"out_time", b"speed", b"drop_frames"}
+    )
 
     def __init__(self) -> None:
         self._lines = OutputLines(self._MAX_LINE)
@@ -69,6 +76,7 @@ class ProgressParser:
             speed=_rate(block.get(b"speed", b"").removesuffix(b"x")),
             size=_count(block.get(b"total_size")),
             ended=value == b"end",
+            dropped=_count(block.get(b"drop_frames")) or 0,
         )
 
 

@@ -4,6 +4,30 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+TFHD_OFFSET, TFHD_DESCRIPTION, TFHD_DURATION, TFHD_SIZE, TFHD_FLAGS = 0x1, 0x2, 0x8, 0x10, 0x20
+TFHD_FROM_MOOF = 0x20000
+TRUN_OFFSET, TRUN_FIRST_FLAGS = 0x1, 0x4
+TRUN_DURATION, TRUN_SIZE, TRUN_FLAGS, TRUN_COMPOSITION = 0x100, 0x200, 0x400, 0x800
+"""The flags of the boxes `tfhd` and `trun` (8.8.7 and 8.8.8) for the fields that they have."""
+
+
+@dataclass(frozen=True)
+class SampleDefaults:
+    """The fields of samples without fields of their own."""
+
+    duration: int = 0
+    size: int = 0
+    flags: int = 0
+
+    def of_fragment(self, tfhd: memoryview, at: int) -> SampleDefaults:
+        """Return the defaults with those that a `tfhd` box gives from the position `at` on."""
+        (given,), defaults = struct.unpack_from(">I", tfhd), self
+        for bit, name in ((TFHD_DURATION, "duration"), (TFHD_SIZE, "size"), (TFHD_FLAGS, "flags")):
+            if given & bit:
+                defaults, at = replace(defaults, **{name: struct.unpack_from(">I", tfhd, at)[0]}), at + 4
+        return defaults
 
 
 def boxes(content: memoryview, start: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from operator import attrgetter
 
 from roomcast_workers.media_info.packet_scan import StreamScan
@@ -21,6 +21,9 @@ TIME_TOLERANCE = 0.0005
 
 _KNOWN_FRACTION = 0.9
 """Of the decoded frames, the fraction whose times are in the file: behind damage a decoder guesses those of some."""
+
+FromTo = tuple[float, float]
+"""From when to when."""
 
 _MAX_LINE = 1023
 """In bytes. Longer ones are cut."""
@@ -88,29 +91,44 @@ def nearest(times: Sequence[float], time: float) -> int | None:
     return at if at < len(times) and times[at] <= time + TIME_TOLERANCE else None
 
 
-def undecodable_times(
-    stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float
-) -> tuple[tuple[float, float], ...]:
+def undecodable_times(stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float) -> tuple[FromTo, ...]:
     """Return the times at which frames are missing or damaged, as pairs of from and to, in order.
 
     `stored` is in the order of the times, and the last frame is shown until `end`. From a keyframe to the next, frames
     are decoded from others: those between two that are missing or damaged count, too, and all if the keyframe is.
     """
     times = [frame.time for frame in stored]
-    intact = {number for frame in decoded if not frame.damaged and (number := nearest(times, frame.time)) is not None}
+    intact = sorted(frame.time for frame in decoded if not frame.damaged)
     keyframes = [number for number, frame in enumerate(stored) if frame.keyframe and number]
-    found = list[tuple[float, float]]()
+    found = list[FromTo]()
     for first, after in pairwise([0, *keyframes, len(stored)]):
-        lost = [number for number in range(first, after) if number not in intact]
+        lost = [number for number in range(first, after) if nearest(intact, times[number]) is None]
         if not lost:
             continue
         last = after - 1 if lost[0] == first and stored[first].keyframe else lost[-1]
-        begin, until = times[lost[0]], times[last + 1] if last + 1 < len(times) else end
-        if found and found[-1][1] == begin:
-            found[-1] = found[-1][0], until
+        found.append((times[lost[0]], times[last + 1] if last + 1 < len(times) else end))
+    return _joined(found)
+
+
+def left_out_times(stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float) -> tuple[FromTo, ...]:
+    """Return the times of the frames that are not encoded, in the same way. An encoder takes no frame that the decoder
+    returns after one of a later time; it takes those around it, which can be decoded."""
+    reached = accumulate((frame.time for frame in decoded), max)
+    in_order = [frame for frame, latest in zip(decoded, reached, strict=True) if frame.time >= latest - TIME_TOLERANCE]
+    times, encoded = [frame.time for frame in stored], [frame.time for frame in in_order]
+    spans = zip(times, [*times[1:], end], strict=True)
+    return _joined([span for span in spans if nearest(encoded, span[0]) is None])
+
+
+def _joined(spans: Sequence[FromTo]) -> tuple[FromTo, ...]:
+    """Return these spans in order, those that touch or overlap as one."""
+    joined = list[FromTo]()
+    for begin, until in sorted(spans):
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(until, joined[-1][1])
         else:
-            found.append((begin, until))
-    return tuple(found)
+            joined.append((begin, until))
+    return tuple(joined)
 
 
 def stored_frames(scan: StreamScan, beginning: float) -> list[StoredFrame]:
@@ -123,15 +141,16 @@ def stored_frames(scan: StreamScan, beginning: float) -> list[StoredFrame]:
 
 
 def undecodable_in_film(
-    stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float
-) -> tuple[tuple[float, float], ...]:
+    stored: Sequence[StoredFrame], decoded: Sequence[DecodedFrame], end: float, *, drops_frames: bool = False
+) -> tuple[FromTo, ...]:
     """Return the times of a film at which frames are missing or damaged, as `undecodable_times` does.
 
     Where the times of the decoder are not those of the file, as in damaged files of some formats, only frames that are
-    damaged are found.
+    damaged are found. With `drops_frames`, those that were left out are missing, too (`left_out_times`).
     """
     times = [frame.time for frame in stored]
     known = sum(nearest(times, frame.time) is not None for frame in decoded)
     if known < _KNOWN_FRACTION * len(decoded):
         stored = sorted({StoredFrame(frame.time, frame.keyframe) for frame in decoded}, key=attrgetter("time"))
-    return undecodable_times(stored, decoded, end)
+    left_out = left_out_times(stored, decoded, end) if drops_frames else ()
+    return _joined([*undecodable_times(stored, decoded, end), *left_out])

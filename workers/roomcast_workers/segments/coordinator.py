@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import structlog
+from roomcast.dispatch.wake_ups import count_workers, wake_worker, wake_workers
 from roomcast.errors import Code, NotFound, RoomcastError, StorageError, TranscodeError, UnreadableMedia
 from roomcast.media.result_keys import SEGMENTS
 from roomcast.runtime.tasks import cancel_and_wait, run_for_each
@@ -37,7 +38,6 @@ from roomcast_workers.segments.join import join_film, missing_frames, verify_hea
 from roomcast_workers.segments.planner import SingleRun, plan_film
 from roomcast_workers.segments.sound import EncodedSound, encode_early_sound, encode_sound
 from roomcast_workers.segments.stored_files import file_sha256, init_name, segment_name, sound_name
-from roomcast_workers.segments.wake_ups import count_workers, wake_worker, wake_workers
 from roomcast_workers.video.encoder import EncodedFile, settings_for
 from roomcast_workers.video.pipeline import (
     add_video,
@@ -101,7 +101,8 @@ async def plan_video(job: Job) -> None:
     else:
         state.plan = planned
         await job.reporter.update(text=_text(planned))
-        if not await _is_first_alone(job.worker, planned):
+        state.is_first_alone = len(planned.tasks) >= _TASKS_PER_WORKER * await count_workers(job.worker.dispatch)
+        if not state.is_first_alone:
             await wake_workers(job.worker.dispatch, job.upload.id, at_most=len(planned.tasks))
 
 
@@ -174,11 +175,6 @@ async def _plan(job: Job, worker: WorkerContext, source: VerifiedMedia) -> Segme
     return planned
 
 
-async def _is_first_alone(worker: WorkerContext, plan: SegmentPlan) -> bool:
-    """Return whether no worker is woken before the first segment is done, so that it has all processors."""
-    return len(plan.tasks) >= _TASKS_PER_WORKER * await count_workers(worker.dispatch)
-
-
 async def _forget_plan(job: Job, worker: WorkerContext) -> None:
     """Delete the plan of an earlier attempt, and what was made by it."""
     if await worker.segments.progress(job.upload.id) is not None:
@@ -201,15 +197,15 @@ class _Coordinator:
         self._version = -1
         self._has_delayed = False
         self._first_done = asyncio.Event()  # the task of the first segment
-        self._is_first_alone = False
+        self._is_first_alone = job.state.is_first_alone
         self._read_at = self._woken_at = time.monotonic() - _WAKE_SECONDS
 
     async def complete(self) -> SegmentBoard:
         """Return the board once all tasks are done and the sound is complete, without a slot meanwhile."""
         sound = asyncio.create_task(self._make_sound(), name="sound of a film")
         try:
-            if await _is_first_alone(self._worker, self._plan):
-                self._is_first_alone, self._woken_at = True, time.monotonic()
+            if self._is_first_alone:
+                self._woken_at = time.monotonic()  # the worker that has planned the film does its first task
             async with self._worker.slot.parked():
                 while not await self._are_tasks_done():
                     if sound.done():
@@ -245,10 +241,7 @@ class _Coordinator:
         return progress.done == progress.tasks
 
     async def _wake_workers(self, progress: SegmentProgress) -> None:
-        """Wake a worker for the tasks that wait. If the first one is done alone, wake none meanwhile, and all after it.
-
-        The worker that has planned the film does its first task, without having to be woken.
-        """
+        """Wake a worker for the tasks that wait. If the first is done alone, wake none meanwhile, and all after it."""
         dispatch, upload_id, now = self._worker.dispatch, self._job.upload.id, time.monotonic()
         if self._is_first_alone and (self._first_done.is_set() or progress.delayed):
             self._is_first_alone = False

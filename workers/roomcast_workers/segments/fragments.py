@@ -18,7 +18,21 @@ from dataclasses import dataclass, replace
 
 from roomcast.errors import EncodingFailed
 
-from roomcast_workers.media_info.boxes import box, boxes, full_box
+from roomcast_workers.media_info.boxes import (
+    TFHD_DESCRIPTION,
+    TFHD_FROM_MOOF,
+    TFHD_OFFSET,
+    TRUN_COMPOSITION,
+    TRUN_DURATION,
+    TRUN_FIRST_FLAGS,
+    TRUN_FLAGS,
+    TRUN_OFFSET,
+    TRUN_SIZE,
+    SampleDefaults,
+    box,
+    boxes,
+    full_box,
+)
 
 TIMESCALE = 90_000
 """Ticks a second in all segments of video."""
@@ -28,10 +42,6 @@ _MILLISECOND = TIMESCALE // 1000
 _MAX_SAMPLES = 1_000_000
 _NOT_SYNC = 0x10000
 _SYNC_FLAGS, _OTHER_FLAGS = 0x2000000, 0x1010000
-_TFHD_OFFSET, _TFHD_DESCRIPTION, _TFHD_DURATION, _TFHD_SIZE, _TFHD_FLAGS = 0x1, 0x2, 0x8, 0x10, 0x20
-_TRUN_OFFSET, _TRUN_FIRST_FLAGS = 0x1, 0x4
-_TRUN_DURATION, _TRUN_SIZE, _TRUN_FLAGS, _TRUN_COMPOSITION = 0x100, 0x200, 0x400, 0x800
-_BASE_IS_MOOF = 0x20000
 
 
 @dataclass(frozen=True)
@@ -120,8 +130,8 @@ def fragment_header(frames: Sequence[Frame], *, end: int, number: int, reorder: 
         )
         for frame, decoded, duration in zip(frames, shown, durations, strict=True)
     )
-    flags = _TRUN_OFFSET | _TRUN_DURATION | _TRUN_SIZE | _TRUN_FLAGS | _TRUN_COMPOSITION
-    tfhd = full_box(b"tfhd", 0, _BASE_IS_MOOF, struct.pack(">I", 1))
+    flags = TRUN_OFFSET | TRUN_DURATION | TRUN_SIZE | TRUN_FLAGS | TRUN_COMPOSITION
+    tfhd = full_box(b"tfhd", 0, TFHD_FROM_MOOF, struct.pack(">I", 1))
     tfdt = full_box(b"tfdt", 1, 0, struct.pack(">Q", shown[0]))
     mfhd = box(b"mfhd", struct.pack(">II", 0, number))
     length = 8 + len(mfhd) + 8 + len(tfhd) + len(tfdt) + 20 + len(entries)  # of the whole moof
@@ -138,7 +148,7 @@ def reorder_ticks(frames: Sequence[Frame]) -> int:
 
 def _read(content: memoryview) -> Fragments:
     init, frames, data = 0, list[Frame](), list[tuple[int, int]]()
-    defaults, decoded, reading = _Defaults(), 0, False
+    defaults, decoded, reading = SampleDefaults(), 0, False
     for name, start, body, end in boxes(content, 0, len(content)):
         if name in {b"ftyp", b"moov"} and start == init:
             init = end
@@ -156,24 +166,17 @@ def _read(content: memoryview) -> Fragments:
     return Fragments(bytes(content[:init]), tuple(frames), tuple(data), decoded)
 
 
-@dataclass(frozen=True)
-class _Defaults:
-    duration: int = 0
-    size: int = 0
-    flags: int = 0
-
-
-def _track_defaults(content: memoryview, start: int, end: int) -> _Defaults:
+def _track_defaults(content: memoryview, start: int, end: int) -> SampleDefaults:
     """Return the defaults that `trex` in `mvex` gives for samples."""
     for name, _, body, after in boxes(content, start, end):
         if name == b"mvex":
             for inner, _, at, _ in boxes(content, body, after):
                 if inner == b"trex":
-                    return _Defaults(*struct.unpack_from(">12xIII", content, at))
+                    return SampleDefaults(*struct.unpack_from(">12xIII", content, at))
     raise ValueError("There is no track.")
 
 
-def _frames(content: memoryview, start: int, end: int, defaults: _Defaults) -> Iterator[tuple[Frame, int]]:
+def _frames(content: memoryview, start: int, end: int, defaults: SampleDefaults) -> Iterator[tuple[Frame, int]]:
     """Yield the frames of one `moof`, and when each ends by the order of decoding."""
     tracks = [(body, after) for name, _, body, after in boxes(content, start, end) if name == b"traf"]
     if len(tracks) != 1:
@@ -181,7 +184,7 @@ def _frames(content: memoryview, start: int, end: int, defaults: _Defaults) -> I
     decoded = 0
     for name, _, at, after in boxes(content, *tracks[0]):
         if name == b"tfhd":
-            defaults = _fragment_defaults(content, at, defaults)
+            defaults = _fragment_defaults(content[at:after], defaults)
         elif name == b"tfdt":
             decoded = struct.unpack_from(">Q" if content[at] else ">I", content, at + 4)[0]
         elif name == b"trun":
@@ -190,36 +193,31 @@ def _frames(content: memoryview, start: int, end: int, defaults: _Defaults) -> I
                 yield frame, decoded
 
 
-def _fragment_defaults(content: memoryview, at: int, defaults: _Defaults) -> _Defaults:
-    flags = struct.unpack_from(">I", content, at)[0]
-    at += 8 + (8 if flags & _TFHD_OFFSET else 0) + (4 if flags & _TFHD_DESCRIPTION else 0)
-    for bit, name in ((_TFHD_DURATION, "duration"), (_TFHD_SIZE, "size"), (_TFHD_FLAGS, "flags")):
-        if flags & bit:
-            defaults = replace(defaults, **{name: struct.unpack_from(">I", content, at)[0]})
-            at += 4
-    return defaults
+def _fragment_defaults(tfhd: memoryview, defaults: SampleDefaults) -> SampleDefaults:
+    (flags,) = struct.unpack_from(">I", tfhd)
+    return defaults.of_fragment(tfhd, 8 + (8 if flags & TFHD_OFFSET else 0) + (4 if flags & TFHD_DESCRIPTION else 0))
 
 
-def _run(run: memoryview, decoded: int, defaults: _Defaults) -> Iterator[tuple[Frame, int]]:
+def _run(run: memoryview, decoded: int, defaults: SampleDefaults) -> Iterator[tuple[Frame, int]]:
     """Yield the frames of a `trun` and their durations."""
     version_and_flags, count = struct.unpack_from(">II", run)
     flags = version_and_flags & 0xFFFFFF
     if count > _MAX_SAMPLES:
         raise ValueError("There are too many samples.")
-    at = 8 + (4 if flags & _TRUN_OFFSET else 0)
+    at = 8 + (4 if flags & TRUN_OFFSET else 0)
     first_flags = defaults.flags
-    if flags & _TRUN_FIRST_FLAGS:
+    if flags & TRUN_FIRST_FLAGS:
         first_flags = struct.unpack_from(">I", run, at)[0]
         at += 4
-    fields = [bit for bit in (_TRUN_DURATION, _TRUN_SIZE, _TRUN_FLAGS, _TRUN_COMPOSITION) if flags & bit]
-    layout = struct.Struct(">" + "".join("i" if bit == _TRUN_COMPOSITION else "I" for bit in fields))
+    fields = [bit for bit in (TRUN_DURATION, TRUN_SIZE, TRUN_FLAGS, TRUN_COMPOSITION) if flags & bit]
+    layout = struct.Struct(">" + "".join("i" if bit == TRUN_COMPOSITION else "I" for bit in fields))
     for number in range(count):
         values = dict(zip(fields, layout.unpack_from(run, at), strict=True))
         at += layout.size
-        duration = values.get(_TRUN_DURATION, defaults.duration)
-        sample_flags = values.get(_TRUN_FLAGS, defaults.flags if number else first_flags)
-        shown = decoded + values.get(_TRUN_COMPOSITION, 0)
-        yield Frame(shown, values.get(_TRUN_SIZE, defaults.size), not sample_flags & _NOT_SYNC), duration
+        duration = values.get(TRUN_DURATION, defaults.duration)
+        sample_flags = values.get(TRUN_FLAGS, defaults.flags if number else first_flags)
+        shown = decoded + values.get(TRUN_COMPOSITION, 0)
+        yield Frame(shown, values.get(TRUN_SIZE, defaults.size), not sample_flags & _NOT_SYNC), duration
         decoded += duration
 
 

@@ -121,16 +121,9 @@ def plan_segments(
     begin = media.beginning
     if begin < 0:
         return SingleRun("The times in the file begin before zero.")
-    ladder = renditions(template.hls, settings.width, settings.height, video.fps)
-    best = str(min(settings.width, settings.height))
-    smaller = [one for one in ladder if ladder_only or one.name != best]
-    planned = [PlannedRendition(one.name, one.width, one.height) for one in smaller]
-    qualities = {one.name: RenditionSettings(LADDER_CRF, max_rate=one.max_rate) for one in smaller}
-    if not ladder_only:
-        listed = not template.hls or best in {one.name for one in ladder}
-        planned.insert(0, PlannedRendition(best, settings.width, settings.height, listed=listed))
-        qualities[best] = _quality(settings)
-    elif copies and (planned[0].width, planned[0].height) == (video.width, video.height) and _are_closed(scan, cuts):
+    made = _renditions(template, settings, video, ladder_only=ladder_only)
+    planned = [rendition for rendition, _ in made]
+    if copies and (planned[0].width, planned[0].height) == (video.width, video.height) and _are_closed(scan, cuts):
         planned[0] = replace(planned[0], copied=True)
     film = FilmSettings(
         demuxer=source.format,
@@ -138,7 +131,7 @@ def plan_segments(
         seeks=tuple(cut.time for cut in cuts),
         codec=settings.codec.name,
         preset=settings.preset,
-        renditions=qualities,
+        renditions={rendition.name: quality for rendition, quality in made},
         tone_mapper=settings.tone_mapper,
         target_quality=None if ladder_only else template.target_quality,
         metric=None if ladder_only or template.target_quality is None else metric,
@@ -157,6 +150,23 @@ def plan_segments(
         audio_rate=settings.audio_bitrate if media.info.audio is not None else 0,
     )
     return replace(plan, renditions=tuple(replace(one, peak_rate=_peak_rate(plan, one, scan)) for one in planned))
+
+
+def _renditions(
+    template: Template, settings: EncodeSettings, video: VideoStream, *, ladder_only: bool
+) -> list[tuple[PlannedRendition, RenditionSettings]]:
+    """Return the renditions of a film, the largest first, and how each is encoded."""
+    ladder = renditions(template.hls, settings.width, settings.height, video.fps)
+    best = str(min(settings.width, settings.height))
+    made = [
+        (PlannedRendition(one.name, one.width, one.height), RenditionSettings(LADDER_CRF, max_rate=one.max_rate))
+        for one in ladder
+        if ladder_only or one.name != best
+    ]
+    if ladder_only:
+        return made
+    listed = not template.hls or best in {one.name for one in ladder}
+    return [(PlannedRendition(best, settings.width, settings.height, listed=listed), _quality(settings)), *made]
 
 
 def _peak_rate(plan: SegmentPlan, rendition: PlannedRendition, scan: StreamScan) -> int:

@@ -139,13 +139,15 @@ class _TaskEncoder:
         self._reported = DamageDetector(self._film.video.codec, self._film.video.decoder)
 
     async def encode(self) -> EncodedTask:
+        """Encode the segment. If the encoder has reported damage, or has not made what was planned, find out which
+        frames are stored and which can be decoded, and give those that were made their times."""
         failure: RoomcastError | None = None
         try:
             made = await self._run(self._section)
         except (UnreadableMedia, EncodingFailed) as error:
             made, failure = [], error
-        if failure is None and not self._reported.found and self._frames_in(made) == self._planned.frames:
-            return self._written(made, [moved_to(fragments.frames, self._start) for fragments in made])
+        if failure is None and not self._reported.found and len(made[0].frames) == self._planned.frames:
+            return self._write(made, [moved_to(fragments.frames, self._start) for fragments in made])
         section, decoded = await self._decoded_frames(failure)
         if not decoded:
             log.warning("segment_not_decodable", segment=self._task.segment, reason=str(failure or ""))
@@ -155,7 +157,7 @@ class _TaskEncoder:
             raise failure or EncodingFailed("A segment has another number of frames than planned.")
         missing = undecodable_times(stored, decoded, self._planned.seconds)
         begins_damaged = bool(missing) and missing[0][0] == stored[0].time
-        if failure is not None or begins_damaged or self._frames_in(made) != len(decoded):
+        if failure is not None or begins_damaged or len(made[0].frames) != len(decoded):
             if section.lead > 0.0:
                 log.info("segment_decoded_from_before", segment=self._task.segment)
                 made = await self._run(section)
@@ -165,10 +167,7 @@ class _TaskEncoder:
         earliest = self._start + ticks(decoded[0].time)
         begin = self._planned.start
         named = tuple((round(begin + first, 3), round(begin + last, 3)) for first, last in missing)
-        return self._written(made, [placed(fragments.frames, earliest, shown) for fragments in made], named)
-
-    def _frames_in(self, made: Sequence[Fragments]) -> int:
-        return len(made[0].frames)
+        return self._write(made, [placed(fragments.frames, earliest, shown) for fragments in made], named)
 
     def _on_progress(self, block: ProgressBlock) -> None:
         done = min(1.0, (block.seconds or 0.0) / self._planned.seconds)
@@ -195,14 +194,14 @@ class _TaskEncoder:
             raise EncodingFailed("The renditions of a segment have different frames.")
         return made
 
-    def _written(
+    def _write(
         self, made: Sequence[Fragments], frames: Sequence[Sequence[Frame]],
         missing: tuple[tuple[float, float], ...] = (),
     ) -> EncodedTask:  # fmt: skip
         """Write the segments with the times of these frames."""
         files = [
             replace(
-                _written(self._plan, self._task, output.path, fragments, moved),
+                _write_segment(self._plan, self._task, output.path, fragments, moved),
                 crf=output.settings.rate.crf if isinstance(output.settings.rate, ConstantQuality) else None,
                 score=self._scores.get(output.path),
             )
@@ -261,7 +260,7 @@ async def _copy(job: Job, plan: SegmentPlan, task: SegmentTask, rendition: str) 
         first = file.read(min(_FIRST_BYTES, fragments.frames[0].size))
     if not is_idr_picture(fragments.init, first):
         raise EncodingFailed("A keyframe of the source does not begin a segment that can be decoded by itself.")
-    copied = _written(plan, task, path, fragments, moved_to(fragments.frames, ticks(planned.start)))
+    copied = _write_segment(plan, task, path, fragments, moved_to(fragments.frames, ticks(planned.start)))
     path.unlink()
     return copied
 
@@ -332,7 +331,7 @@ def _read(path: Path) -> Fragments:
             return read_fragments(view)
 
 
-def _written(
+def _write_segment(
     plan: SegmentPlan, task: SegmentTask, made: Path, fragments: Fragments, frames: Sequence[Frame]
 ) -> EncodedSegment:
     """Write the segment and its initialization segment, after verifying its frames."""

@@ -14,7 +14,17 @@ from pathlib import Path
 
 import structlog
 from roomcast.dispatch.contract import Dispatch
-from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError, StorageError, TranscodeError, UnreadableMedia
+from roomcast.dispatch.wake_ups import wake_worker
+from roomcast.errors import (
+    Code,
+    LeaseLost,
+    NotFound,
+    RoomcastError,
+    StorageError,
+    TranscodeError,
+    UnreadableMedia,
+    unexpected_error,
+)
 from roomcast.ledger.contract import Ledger, Renewal
 from roomcast.ledger.lease import AttemptPolicy, StopReason, run_under_lease, write_until_answered
 from roomcast.ledger.lease_tokens import Lease
@@ -36,14 +46,13 @@ from roomcast_workers.job import Job, WorkerDeps
 from roomcast_workers.reporter import StepReporter
 from roomcast_workers.segments.stored_files import file_sha256, init_name, segment_name
 from roomcast_workers.segments.task_encoder import EncodedTask, encode_task
-from roomcast_workers.segments.wake_ups import wake_worker
 from roomcast_workers.sources.excerpts import Excerpts
 from roomcast_workers.sources.ranges import SourceRanges
 
 log = structlog.get_logger(__name__)
 
-_EXHAUSTED_SECONDS = 5.0
-"""When a task is tried again for which the resources of a process were exhausted."""
+EXHAUSTED_SECONDS = 5.0
+"""When an upload or a task is tried again for which the resources of a process were exhausted."""
 
 _ENDED_WITHOUT_RESULTS = frozenset({Stage.FAILED, Stage.CANCELLED, Stage.DELETED})
 
@@ -191,12 +200,12 @@ class TaskWorker:
         segments, now, task = self.ledger.segments, unix_time(), claim.task.number
         if is_exhaustion(error):
             log.error("resources_exhausted", exc_info=error)
-            await segments.release(claim.lease, not_before=now + _EXHAUSTED_SECONDS)
+            await segments.release(claim.lease, not_before=now + EXHAUSTED_SECONDS)
             return "resources exhausted"
         if failure := expected_error(error):
             log.warning("task_failed", code=failure.code, reason=failure.message)
         else:
-            failure = RoomcastError("Something went wrong on the server.")
+            failure = unexpected_error()
             log.error("task_failed", exc_info=error)
         if isinstance(failure, NotFound):  # the source: without it, another attempt would fail for that
             await segments.fail(claim.lease, TaskFailure(task, Code.STORAGE_ERROR, failure.message, retryable=False))

@@ -89,6 +89,7 @@ def scan_index(moov: bytes, file_size: int, streams: Sequence[VideoStream | Audi
 
 
 def read_boxes(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield the type and the content of each box. Raise `NotPlain` if they are too many or too long."""
     at, count = 0, 0
     while at + _HEADER <= len(content):
         if (count := count + 1) > _MAX_BOXES:

@@ -13,10 +13,22 @@ import os
 import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from roomcast_workers.media_info.boxes import timescale
+from roomcast_workers.media_info.boxes import (
+    TFHD_DESCRIPTION,
+    TFHD_FROM_MOOF,
+    TFHD_OFFSET,
+    TRUN_COMPOSITION,
+    TRUN_DURATION,
+    TRUN_FIRST_FLAGS,
+    TRUN_FLAGS,
+    TRUN_OFFSET,
+    TRUN_SIZE,
+    SampleDefaults,
+    timescale,
+)
 from roomcast_workers.media_info.packet_columns import PacketColumns, are_continuous, scan_columns, scan_video_columns
 from roomcast_workers.media_info.packet_scan import PacketScan, Pieces, StreamScan
 from roomcast_workers.media_info.probe import AudioStream, VideoStream
@@ -28,21 +40,8 @@ from roomcast_workers.sources.mov_index import INDEXED_CODECS, SAMPLE_IS_PACKET,
 _MAX_SAMPLES, _MAX_RUNS = 2_000_000, 300_000
 _MAX_BACK, _MAX_REORDER = 0.1, 10.0
 
-_TFHD_OFFSET, _TFHD_DESCRIPTION, _TFHD_DURATION, _TFHD_SIZE, _TFHD_FLAGS = 0x1, 0x2, 0x8, 0x10, 0x20
-_TFHD_FROM_MOOF = 0x020000
-_TRUN_OFFSET, _TRUN_FIRST_FLAGS = 0x1, 0x4
-_TRUN_DURATION, _TRUN_SIZE, _TRUN_FLAGS, _TRUN_COMPOSITION = 0x100, 0x200, 0x400, 0x800
 _NO_KEYFRAME = 0x01010000
 """That a sample is no sync sample, or depends on others."""
-
-
-@dataclass(frozen=True)
-class _Defaults:
-    """The fields of samples without fields of their own."""
-
-    duration: int = 0
-    size: int = 0
-    flags: int = 0
 
 
 @dataclass
@@ -53,7 +52,7 @@ class _Track:
 
     scale: int
     edits: memoryview | None
-    defaults: _Defaults
+    defaults: SampleDefaults
     next: int = 0
     last: int = -1
     reorder: list[int] = field(default_factory=list)
@@ -149,18 +148,18 @@ class _Reader:
     def _read_movie(self, movie: memoryview) -> None:
         children = list(read_boxes(movie))
         self.movie_scale = timescale(dict(children)[b"mvhd"])
-        defaults = dict[int, _Defaults]()
+        defaults = dict[int, SampleDefaults]()
         for name, extends in children:
             if name == b"mvex":
                 for inner, content in read_boxes(extends):
                     if inner == b"trex":
                         number, *values = struct.unpack_from(">I4xIII", content, 4)
-                        defaults[number] = _Defaults(*values)
+                        defaults[number] = SampleDefaults(*values)
         for name, content in children:
             if name == b"trak":
                 self._read_track(content, defaults)
 
-    def _read_track(self, content: memoryview, defaults: Mapping[int, _Defaults]) -> None:
+    def _read_track(self, content: memoryview, defaults: Mapping[int, SampleDefaults]) -> None:
         boxes = dict(read_boxes(content))
         media = dict(read_boxes(boxes[b"mdia"]))
         table = dict(read_boxes(dict(read_boxes(media[b"minf"]))[b"stbl"]))
@@ -170,7 +169,7 @@ class _Reader:
         (number,) = struct.unpack_from(">I", header, 20 if header[0] else 12)
         if samples or number in self._by_id:
             raise NotPlain
-        track = _Track(timescale(media[b"mdhd"]), edits, defaults.get(number, _Defaults()))
+        track = _Track(timescale(media[b"mdhd"]), edits, defaults.get(number, SampleDefaults()))
         self.tracks.append(track)
         self._by_id[number] = track
 
@@ -186,19 +185,15 @@ class _Reader:
         header = dict(boxes)[b"tfhd"]
         flags, number = struct.unpack_from(">II", header)
         track = self._by_id[number]
-        base = moof if flags & _TFHD_FROM_MOOF else after
+        base = moof if flags & TFHD_FROM_MOOF else after
         at = 8
-        if flags & _TFHD_OFFSET:
+        if flags & TFHD_OFFSET:
             (base,), at = struct.unpack_from(">Q", header, at), at + 8
-        if flags & _TFHD_DESCRIPTION:
+        if flags & TFHD_DESCRIPTION:
             if struct.unpack_from(">I", header, at) != (1,):
                 raise NotPlain  # with other parameters of the codec
             at += 4
-        defaults = track.defaults
-        for bit, name in ((_TFHD_DURATION, "duration"), (_TFHD_SIZE, "size"), (_TFHD_FLAGS, "flags")):
-            if flags & bit:
-                defaults, at = replace(defaults, **{name: struct.unpack_from(">I", header, at)[0]}), at + 4
-        end = base
+        defaults, end = track.defaults.of_fragment(header, at), base
         for kind, box in boxes:
             if kind == b"tfdt":
                 self._set_time(track, struct.unpack_from(">Q" if box[0] else ">I", box, 4)[0])
@@ -212,7 +207,7 @@ class _Reader:
             raise NotPlain
         track.next = decoded
 
-    def _read_run(self, track: _Track, defaults: _Defaults, run: memoryview, base: int, position: int) -> int:
+    def _read_run(self, track: _Track, defaults: SampleDefaults, run: memoryview, base: int, position: int) -> int:
         """Read the samples of a run, and return where their data end."""
         flags, count = struct.unpack_from(">II", run)
         self._runs += 1
@@ -220,19 +215,19 @@ class _Reader:
         if self._samples > _MAX_SAMPLES or self._runs > _MAX_RUNS or run[0] > 1:
             raise NotPlain
         at = 8
-        if flags & _TRUN_OFFSET:
+        if flags & TRUN_OFFSET:
             position, at = base + int(struct.unpack_from(">i", run, at)[0]), at + 4
         first_flags = None
-        if flags & _TRUN_FIRST_FLAGS:
+        if flags & TRUN_FIRST_FLAGS:
             (first_flags,), at = struct.unpack_from(">I", run, at), at + 4
         columns = _columns(run[at:], flags, count)
-        durations = columns.get(_TRUN_DURATION) or array("I", [defaults.duration]) * count
-        sizes = columns.get(_TRUN_SIZE) or array("I", [defaults.size]) * count
-        sample_flags = columns.get(_TRUN_FLAGS) or array("I", [defaults.flags]) * count
-        if first_flags is not None and count and not flags & _TRUN_FLAGS:
+        durations = columns.get(TRUN_DURATION) or array("I", [defaults.duration]) * count
+        sizes = columns.get(TRUN_SIZE) or array("I", [defaults.size]) * count
+        sample_flags = columns.get(TRUN_FLAGS) or array("I", [defaults.flags]) * count
+        if first_flags is not None and count and not flags & TRUN_FLAGS:
             sample_flags[0] = first_flags
         decoded = list(itertools.accumulate(durations, initial=track.next))
-        offsets = columns.get(_TRUN_COMPOSITION)
+        offsets = columns.get(TRUN_COMPOSITION)
         positions: list[int] = list(itertools.accumulate(sizes, initial=position))
         if position < 0 or positions[-1] > self._size:
             raise NotPlain
@@ -256,7 +251,7 @@ class _Reader:
 
 def _columns(content: memoryview, flags: int, count: int) -> dict[int, array[int]]:
     """Return the columns of the table of a run, by the flags for them."""
-    bits = [bit for bit in (_TRUN_DURATION, _TRUN_SIZE, _TRUN_FLAGS, _TRUN_COMPOSITION) if flags & bit]
+    bits = [bit for bit in (TRUN_DURATION, TRUN_SIZE, TRUN_FLAGS, TRUN_COMPOSITION) if flags & bit]
     total = count * len(bits)
     numbers = unpacked(content, total, "I") if total else array("I")
     return {bit: numbers[column :: len(bits)] for column, bit in enumerate(bits)}

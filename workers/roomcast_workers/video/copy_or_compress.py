@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from roomcast.uploads.messages import Difference
 from roomcast.uploads.templates import CodecName, Template
 
 from roomcast_workers.ffmpeg.codecs import max_bitrate
@@ -14,9 +15,6 @@ from roomcast_workers.media_info.truncation import VerifiedMedia
 Decision = Literal["copy", "compare", "encode"]
 """`copy`: copy the streams into a new file. `encode`: compress the video. `compare`: copying would do, and compressing
 may gain enough."""
-
-Difference = Literal["codec", "orientation", "pixel_aspect", "full_range", "odd_size", "keyframe_gap"]
-"""In what a copy may be unlike what the template asks for; players show it right all the same."""
 
 _PLAYABLE_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High", "Constrained High"}
 _COPIED_CODECS: Mapping[CodecName, set[str]] = {"h264": {"h264"}, "av1": {"av1", "h264"}, "vp9": {"h264"}}

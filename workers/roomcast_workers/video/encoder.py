@@ -13,7 +13,7 @@ from roomcast.uploads.templates import CRF_DEFAULT, CodecName
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, audio_options, codec_for
 from roomcast_workers.ffmpeg.filters import ToneMapper
-from roomcast_workers.ffmpeg.progress import FrameCounter
+from roomcast_workers.ffmpeg.progress import FrameCounter, ProgressBlock
 from roomcast_workers.ffmpeg.runner import NoStreams
 from roomcast_workers.job import Job
 from roomcast_workers.media_info.damage import DamageDetector, DecodedFrames, stored_frames, undecodable_in_film
@@ -36,7 +36,8 @@ _DECODED_EVERYWHERE = {"h264", "hevc", "vp8", "vp9", "mpeg4", "mjpeg", "aac", "m
 @dataclass(frozen=True)
 class EncodedFile:
     """A verified result: the file, what it contains, the demuxer that reads it, and its MIME type. `extra` are fields
-    of `element`; `settings` are those of an encoded video, and `is_damaged` whether its source was in that run."""
+    of `element`; `settings` are those of an encoded video. `is_damaged` is whether its source was in that run, and
+    `drops_frames` whether that run left out frames that it had decoded."""
 
     path: Path
     info: MediaInfo
@@ -45,6 +46,7 @@ class EncodedFile:
     extra: dict[str, Any] = field(default_factory=dict)
     settings: EncodeSettings | None = None
     is_damaged: bool = False
+    drops_frames: bool = False
 
     @property
     def codec(self) -> str:
@@ -124,24 +126,37 @@ def audio_bitrate_for(job: Job, source: VerifiedMedia) -> int:
 async def encode_video(job: Job, source: VerifiedMedia, settings: EncodeSettings, meter: ProgressMeter) -> EncodedFile:
     """Encode the video. If less of it could be decoded than it has packets, `extra` has `partial`."""
     target, video = job.scratch / f"video{settings.codec.suffix}", require_video(source.info)
-    reported = DamageDetector(video.codec, video.decoder)
+    reported, counter = DamageDetector(video.codec, video.decoder), FrameCounter()
     command = commands.compress(job.source_input, target, source.info, settings)
-    await job.run_ffmpeg(command, meter, on_log=reported.feed)
+
+    def on_progress(block: ProgressBlock) -> None:
+        counter(block)
+        meter(block)
+
+    await job.run_ffmpeg(command, on_progress, on_log=reported.feed)
     result = await probe_output(job, target, settings.codec.demuxer)
     verify_encoded(settings, source.info, source.seconds, result)
     extra: dict[str, Any] = {} if settings.codec.name == job.template.codec else {"codec": settings.codec.name}
     if is_short(source.seconds, result):
         extra["partial"] = (await _missing_tail(job, source, result)).to_json()
     codec = settings.codec
-    return EncodedFile(target, result, codec.demuxer, codec.mime, extra, settings, is_damaged=reported.found)
+    return EncodedFile(
+        *(target, result, codec.demuxer, codec.mime, extra, settings),
+        is_damaged=reported.found,
+        drops_frames=counter.dropped > 0,
+    )
 
 
-async def find_undecodable(job: Job, source: VerifiedMedia) -> tuple[tuple[float, float], ...]:
-    """Decode the video again, and return the times of the result at which frames are missing or damaged, in seconds."""
+async def find_undecodable(
+    job: Job, source: VerifiedMedia, *, drops_frames: bool = False
+) -> tuple[tuple[float, float], ...]:
+    """Decode the video again, and return the times of the result at which frames are missing or damaged, in seconds:
+    with `drops_frames`, also of those that were left out because a frame of a later time came first."""
     decoded, scan = DecodedFrames(), source.scan.stream(require_video(source.info).index)
     await job.run_ffmpeg(commands.list_decoded_frames(job.source_input, source.info), on_log=decoded.feed)
     stored = stored_frames(scan, source.beginning)
-    return undecodable_in_film(stored, decoded.frames, scan.end - source.beginning)
+    end = scan.end - source.beginning
+    return undecodable_in_film(stored, decoded.frames, end, drops_frames=drops_frames)
 
 
 async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile | None:

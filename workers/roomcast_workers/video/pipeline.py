@@ -95,9 +95,12 @@ async def add_video(job: Job, source: VerifiedMedia, result: EncodedFile) -> Non
 
 
 async def _partial(job: Job, source: VerifiedMedia, result: EncodedFile) -> dict[str, Any]:
-    """Return `element.partial`, if the source is truncated, or damaged as far as one run has found."""
+    """Return `element.partial`, if the source is truncated, or damaged as far as one run has found, or if that run
+    has left out frames."""
     readable = source.truncation or Truncation(source.seconds, source.seconds)
-    missing = await find_undecodable(job, source) if result.is_damaged else ()
+    drops_frames, missing = result.drops_frames, tuple[tuple[float, float], ...]()
+    if drops_frames or result.is_damaged:
+        missing = await find_undecodable(job, source, drops_frames=drops_frames)
     return {"partial": readable.without(missing).to_json()} if missing or source.truncation else {}
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from roomcast.dispatch.contract import Dispatch
+from roomcast.dispatch.wake_ups import wake_worker
 from roomcast.errors import Forbidden, Malformed, NotFound, TooLarge
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.schema import Pauses
@@ -18,7 +19,6 @@ from roomcast.http.operations import JSON, Operation, RouteGroup, Tag, json_body
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.ledger.administration import EVERY_WORKER, PauseTarget
 from roomcast.ledger.contract import Ledger
-from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.templates import Templates
 
 log = structlog.get_logger(__name__)
@@ -81,7 +81,7 @@ class PauseRoutes(RouteGroup):
         await self._ledger.administration.resume(wanted.type, wanted.name)
         log.info("admin_resumed", type=wanted.type, name=wanted.name, user=request[VIEWER].user)
         for upload_id in (await self._ledger.queue())[:_MAX_WAKES]:
-            await self._dispatch.wake(upload_id, -round(unix_time() * 1000))
+            await wake_worker(self._dispatch, upload_id)
         return await self._all()
 
     async def _check_known(self, wanted: PauseRequest) -> None:

@@ -24,7 +24,6 @@ _FRESH_SECONDS = 0.25
 _MAX_FILMS = 64
 """Of films of which playlists are cached. Those of three hours have 300 kB."""
 
-
 _NEVER = float("-inf")
 _GZIP_LEVEL = 6
 

@@ -111,7 +111,7 @@ class Form:
 
     @property
     def widest_template(self) -> Template:
-        """A template that accepts whatever the form's files may be: the named one, or what any template accepts."""
+        """A template that accepts all that the form's files may be: the named one, or what any template accepts."""
         if self._template:
             return self._template
         return _ANY_FILE if self._templates.accept_any_file else _ANY_MEDIA

@@ -16,7 +16,16 @@ from typing import Any
 
 import structlog
 
-from roomcast.errors import CancelledByOwner, DiskFull, Interrupted, LeaseLost, RoomcastError, StorageError, WrongState
+from roomcast.errors import (
+    CancelledByOwner,
+    DiskFull,
+    Interrupted,
+    LeaseLost,
+    RoomcastError,
+    StorageError,
+    WrongState,
+    unexpected_error,
+)
 from roomcast.http.intake.pipeline import BodyPipeline, Chunks, OnProgress, RateLimiter, RequestBody
 from roomcast.ledger.contract import Claim
 from roomcast.ledger.lease import StopReason, append_final, run_under_lease
@@ -87,7 +96,7 @@ class Receiver:
     ) -> Upload:
         """Run `work` under a lease on an upload that is being received, and return its result.
 
-        With `steal`, the lease is taken from whoever has it. When `work` fails, the upload waits for the rest of its
+        With `steal`, the lease is taken from its holder. When `work` fails, the upload waits for the rest of its
         bytes if it is resumable and the error is temporary; otherwise it has failed. Raises the error afterwards,
         `CancelledByOwner` when the owner cancelled meanwhile, and `Superseded` when a newer request took the lease.
         """
@@ -112,7 +121,7 @@ class Receiver:
                 raise
             except Exception as error:
                 log.exception("upload_not_received")
-                failure = RoomcastError("Something went wrong on the server.")
+                failure = unexpected_error()
                 await intake.end(failure)
                 raise failure from error
             if outcome is StopReason.CANCEL_REQUESTED:

@@ -24,7 +24,7 @@ from roomcast.ledger.segment_records import (
 )
 from roomcast.ledger.segments import MAX_TASK_LOSSES, TaskClaim, TaskLease, TaskRenewal
 from roomcast.ledger.sqlite.administration import is_worker_paused
-from roomcast.ledger.sqlite.tables import StoredUpload, read_row
+from roomcast.ledger.sqlite.tables import TEMPLATE, StoredUpload, read_row
 from roomcast.ledger.unreadable import refuse_unreadable
 from roomcast.runtime.clocks import Clock
 from roomcast.runtime.sqlite import SqliteDatabase
@@ -42,7 +42,7 @@ from roomcast.uploads.codec import encode_record
 LeasedRow = Callable[[sqlite3.Connection, str, str], StoredUpload]
 """Returns the row of an upload; raises `LeaseLost` unless the token is that of its current lease."""
 
-_FIRST_CLAIMABLE = """
+_FIRST_CLAIMABLE = f"""
 WITH running AS (
     SELECT owner, COUNT(*) AS tasks FROM segment_tasks JOIN segment_plans USING (upload_id)
     WHERE result IS NULL AND lease_token IS NOT NULL AND lease_expires_at > :lease_now GROUP BY owner
@@ -55,15 +55,14 @@ WITH running AS (
     FROM segment_plans AS plans JOIN uploads ON uploads.id = plans.upload_id
     WHERE plans.encoder = :encoder AND plans.failure IS NULL AND NOT uploads.cancel_requested
         AND (:upload_id IS NULL OR plans.upload_id = :upload_id)
-        AND (uploads.stage <> 'queued' OR NOT EXISTS (SELECT 1 FROM paused_templates) OR
-             IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
-             NOT IN paused_templates)
+        AND (uploads.stage <> 'queued' OR NOT EXISTS (SELECT 1 FROM paused_templates)
+             OR {TEMPLATE} NOT IN paused_templates)
 )
 SELECT upload_id, plan_id, plan, number, lease_token, failures, losses
 FROM first JOIN segment_tasks USING (upload_id, number) JOIN segment_plans USING (upload_id)
     LEFT JOIN running USING (owner)
 ORDER BY COALESCE(running.tasks, 0), number > 0, position LIMIT 1
-"""
+"""  # noqa: S608
 _PROGRESS = """
 SELECT plan_id, version, tasks, done, weight, done_weight, failure, cancel_requested,
     (SELECT COUNT(*) FROM segment_tasks WHERE upload_id = :id AND result IS NULL AND not_before > 0

@@ -29,23 +29,29 @@ from roomcast.uploads.model import (
 STORED = "id, owner, created_at, record"
 """The columns that `parse_upload` needs."""
 
-QUEUE = """
+
+def record_field(path: str, default: str = "''") -> str:
+    """Return the SQL expression of a field of `record`, which is `default` if the record is damaged."""
+    return f"IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.{path}'), {default})"
+
+
+TEMPLATE = record_field("template")
+"""The SQL expression of an upload's template."""
+
+QUEUE = f"""
 WITH waiting AS (
     SELECT id, owner, priority, queued_at,
            ROW_NUMBER() OVER (PARTITION BY owner ORDER BY priority DESC, queued_at, id) AS position
     FROM uploads WHERE stage = 'queued' AND not_before <= :now
-        AND (NOT EXISTS (SELECT 1 FROM paused_templates) OR
-             IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
-             NOT IN paused_templates)
-        AND (:videos OR IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.source.kind'), '')
-             IS NOT 'video')
+        AND (NOT EXISTS (SELECT 1 FROM paused_templates) OR {TEMPLATE} NOT IN paused_templates)
+        AND (:videos OR {record_field("source.kind")} IS NOT 'video')
 ), working AS (
     SELECT owner, COUNT(*) AS uploads FROM uploads
     WHERE lease_token IS NOT NULL AND stage NOT IN ('receiving', 'queued') GROUP BY owner
 )
 SELECT waiting.id FROM waiting LEFT JOIN working USING (owner) LEFT JOIN owners USING (owner)
 ORDER BY position + COALESCE(working.uploads, 0), priority DESC, COALESCE(owners.served_at, 0), queued_at, waiting.id
-"""
+"""  # noqa: S608
 """The waiting uploads in the order of `WorkQueue.claim_next`. Records are parsed only while a template is paused, or
 without `videos`."""
 
@@ -55,16 +61,14 @@ EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lea
 PRUNABLE = "SELECT id FROM uploads WHERE finished_at < :before AND cleanup_at IS NULL LIMIT :limit"
 DUE_CLEANUP = "SELECT id FROM uploads WHERE cleanup_at <= :now ORDER BY cleanup_at LIMIT 1"
 
-WAITING = """
-SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
-       AS template, COUNT(*), MIN(MAX(queued_at, not_before))
+WAITING = f"""
+SELECT {TEMPLATE} AS template, COUNT(*), MIN(MAX(queued_at, not_before))
 FROM uploads WHERE stage = 'queued' AND not_before <= :now AND template NOT IN paused_templates GROUP BY 1
-"""
-PAUSED_UPLOADS = """
-SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
-       AS template, COUNT(*)
+"""  # noqa: S608
+PAUSED_UPLOADS = f"""
+SELECT {TEMPLATE} AS template, COUNT(*)
 FROM uploads WHERE stage = 'queued' AND not_before <= :now AND template IN paused_templates GROUP BY 1
-"""
+"""  # noqa: S608
 DELAYED = "SELECT COUNT(*) FROM uploads WHERE stage = 'queued' AND not_before > :now"
 ACTIVE = "SELECT COUNT(*) FROM uploads WHERE finished_at IS NULL"
 LEASED = """
@@ -252,7 +256,7 @@ def delete_uploads(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
 
 def write_record(connection: sqlite3.Connection, write: RecordWrite) -> None:
     """Write a record beside the uploads; raise `RecordConflict` if it has changed since it was read."""
-    revision = "IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.revision'), NULL)"
+    revision = record_field("revision", "NULL")
     found = connection.execute(f"SELECT {revision} FROM {write.table} WHERE id = ?", (write.id,)).fetchone()  # noqa: S608
     if (found[0] if found else 0) != write.revision - 1:
         raise RecordConflict("The record was changed by another writer.")

@@ -254,7 +254,7 @@ class ObjectWriter:
                 if self._multipart_id:
                     await abort_multipart(self._bucket, self._key, self._multipart_id)
                 elif self._multipart:
-                    # `_begin` got no response. Whatever the id is, it is listed under this key.
+                    # `_begin` got no response. The id is not known, but it is listed under this key.
                     await abort_all_multiparts(self._bucket, self._key)
                 if self._may_exist and not self._same_bytes:
                     await self._bucket.call("delete_object", Key=self._key)

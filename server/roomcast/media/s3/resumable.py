@@ -2,8 +2,8 @@
 
     <prefix>incoming/<name>/<start>-<stop>
 
-A segment never changes, and where two of them overlap they have the same bytes. So whatever a stale writer has stored,
-or still stores, is correct. What counts as received are the bytes from the start to the first gap.
+A segment never changes, and where two of them overlap they have the same bytes. So everything that a stale writer has
+stored, or still stores, is correct. What counts as received are the bytes from the start to the first gap.
 """
 
 from __future__ import annotations

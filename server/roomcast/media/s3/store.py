@@ -234,9 +234,8 @@ class S3MediaStore:
         # A record of an older version has the key without the folder.
         path = key.removeprefix(self._media)
         if self._public is None and _has_relative_urls(path):
-            return self._signer.url(
-                path, longer=longer
-            )  # a presigned URL is for one object, and relative URLs lose its query
+            # A presigned URL is for one object, and relative URLs lose its query.
+            return self._signer.url(path, longer=longer)
         return self._object_url(path, longer=longer)
 
     def download_url(self, key: str) -> str:

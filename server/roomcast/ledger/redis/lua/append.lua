@@ -12,7 +12,7 @@ if precondition == 'clean' then
   if due and tonumber(due) > now then return {'cleanup claimed', exact(now)} end
 elseif precondition ~= 'free' then
   allowed = allowed and (lease_expires(id) > now) == (precondition == 'holder')
-  -- The end of the lease clears the cancel flag, so whoever ends the lease must have read the flag.
+  -- The end of the lease clears the cancel flag, so the process that ends the lease must have read the flag.
   if ends_lease then allowed = allowed and (current[4] or '') == cancel end
 end
 if not allowed then return {'changed', exact(now), snapshot(id)} end

@@ -1,4 +1,4 @@
-"""Wake-ups for the tasks of films. Unlike an upload that is queued, a film needs workers again and again."""
+"""Wake-ups that no event has caused: for the tasks of a film, and after a pause, workers are needed again and again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _numbers = itertools.count()
 
 
 async def wake_worker(dispatch: Dispatch, upload_id: str) -> None:
-    """Wake one worker for the tasks of an upload's film, also if other wake-ups for it are pending or were sent."""
+    """Wake one worker with the id of an upload, also if other wake-ups with it are pending or were sent."""
     # No event has a negative number, and the dispatch ignores a number that it has had.
     await dispatch.wake(upload_id, -round(unix_time() * 1e6) - next(_numbers))
 
