@@ -11,11 +11,11 @@ ALL_FIELDS, OFFSET, SIGNED = 0xF00, 0x1, 1 << 24
 KEY, OTHER = 0x02000000, 0x01010000
 
 
-def empty_track(number: int, *, scale: int = 1000, samples: int = 0, edits: bytes = b"") -> bytes:
+def empty_track(number: int, *, samples: int = 0, edits: bytes = b"") -> bytes:
     """A track whose samples are in fragments."""
     header = box(b"tkhd", bytes(12), struct.pack(">I", number), bytes(60))
     stsz = box(b"stsz", bytes(8), struct.pack(">I", samples))
-    media = box(b"mdia", box(b"mdhd", bytes(12), struct.pack(">I", scale), bytes(8)), box(b"minf", box(b"stbl", stsz)))
+    media = box(b"mdia", box(b"mdhd", bytes(12), struct.pack(">I", 1000), bytes(8)), box(b"minf", box(b"stbl", stsz)))
     return box(b"trak", header, edits, media)
 
 
@@ -23,9 +23,9 @@ def trex(number: int) -> bytes:
     return box(b"trex", bytes(4), struct.pack(">IIIII", number, 1, 20, 7, 0))
 
 
-def head(*tracks: bytes, more: bytes = b"") -> bytes:
+def head(*tracks: bytes) -> bytes:
     extends = box(b"mvex", trex(1), trex(2))
-    return box(b"ftyp", b"isom") + box(b"moov", movie(*(tracks or (empty_track(1), empty_track(2)))), extends) + more
+    return box(b"ftyp", b"isom") + box(b"moov", movie(*(tracks or (empty_track(1), empty_track(2)))), extends)
 
 
 def traf(number: int, decoded: int | None, run: bytes, *, flags: int = 0x020000, fields: bytes = b"") -> bytes:

@@ -94,10 +94,10 @@ def test_growing_file_is_read_up_to_its_last_complete_fragment(sizes: list[int],
     assert complete_until(memoryview(content), 0) == max(end for end in ends if end <= len(content))
 
 
-def _sound_init(*edits: tuple[int, int], timescale: int = 48_000) -> bytes:
+def _sound_init(*edits: tuple[int, int]) -> bytes:
     entries = b"".join(struct.pack(">IiI", length, first, 0x10000) for length, first in edits)
     elst = full_box(b"elst", 0, 0, struct.pack(">I", len(edits)) + entries)
-    mdhd = full_box(b"mdhd", 0, 0, struct.pack(">IIII", 0, 0, timescale, 0))
+    mdhd = full_box(b"mdhd", 0, 0, struct.pack(">IIII", 0, 0, 48_000, 0))
     track = full_box(b"tkhd", 0, 0, b"x" * 8) + box(b"edts", elst) + box(b"mdia", mdhd)
     mvhd = full_box(b"mvhd", 0, 0, struct.pack(">IIII", 0, 0, 1000, 0))
     return box(b"ftyp", b"iso6") + box(b"moov", mvhd + box(b"trak", track))

@@ -26,12 +26,12 @@ class Film:
         self.meter = ProgressMeter(duration, self.ticks.append, clock=lambda: self.now)
         self.meter.start_run(1.0, predicts_size=True)
 
-    def write(self, seconds: float, *, speed: float = 1.0, rate: float = 1e6) -> Tick:
+    def write(self, seconds: float, *, rate: float = 1e6) -> Tick:
         self.position = min(self.duration, self.position + seconds)
         self.written += seconds * rate
-        self.now += seconds / speed
+        self.now += seconds
         size = int(self.written // BUFFER * BUFFER)
-        self.meter(ProgressBlock(self.position, None, None, speed, size, ended=False))
+        self.meter(ProgressBlock(self.position, None, None, 1.0, size, ended=False))
         return self.ticks[-1]
 
 
@@ -165,11 +165,11 @@ class Tasks:
         self.meter.update(progress)
         return self.ticks[-1]
 
-    def work(self, tasks: int, *, seconds: float, size: int = 1_000_000) -> Tick:
+    def work(self, tasks: int, *, seconds: float) -> Tick:
         """`tasks` are done one after the other, each in `seconds`."""
         for _ in range(tasks):
             self.done += 1
-            self.meter.record_size(self.done * 10.0, self.done * size)
+            self.meter.record_size(self.done * 10.0, self.done * 1_000_000)
             self.report(after=seconds)
         return self.ticks[-1]
 

@@ -39,8 +39,8 @@ class WatchedProgram:
             self.child.done.set_result(None)
 
 
-async def watch(program: WatchedProgram, *, timeout_seconds: float = 1000, stall_seconds: float = 2) -> None:
-    await _watch(cast(_Child, program.child), timeout_seconds, stall_seconds)
+async def watch(program: WatchedProgram, *, timeout_seconds: float = 1000) -> None:
+    await _watch(cast(_Child, program.child), timeout_seconds, 2)
 
 
 async def test_run_with_progress_outlives_the_stall_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,9 +65,9 @@ def retimed(lines: Sequence[Line], demuxer: str = "mpegts") -> dict[int, list[fl
     return result
 
 
-def assert_continuous(times: Sequence[float], step: float, tolerance: float = 0.0) -> None:
+def assert_continuous(times: Sequence[float], step: float) -> None:
     for before, after in itertools.pairwise(times):
-        assert after - before == pytest.approx(step, abs=0.001 + tolerance)
+        assert after - before == pytest.approx(step, abs=0.001)
 
 
 def test_continuous_recording_is_left_alone() -> None:

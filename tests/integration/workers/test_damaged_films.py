@@ -13,7 +13,7 @@ from roomcast.segments.plan import SegmentPlan
 from roomcast_workers.ffmpeg.binaries import find_binaries
 from roomcast_workers.segments.task_encoder import encode_task
 from roomcast_workers.video.encoder import find_undecodable
-from roomcast_workers.video.pipeline import compress_video
+from roomcast_workers.video.pipeline import compress_video, make_renditions
 
 from tests.support.clips import make_film
 from tests.support.decoded import packets
@@ -139,6 +139,18 @@ async def test_every_frame_of_a_film_with_wrong_times_is_in_the_result_or_named(
     for time in set(media.scan.stream(0).times):
         is_shown = any(abs(time - each) < 0.001 for each in shown)
         assert is_shown != any(begin <= time < end for begin, end in named), time
+
+
+async def test_ladder_of_a_copy_names_the_frames_that_it_does_not_have(tmp_path: Path) -> None:
+    ahead = ("-bf", "0", "-bsf:v", "setts=pts='PTS+eq(N,10)*2/TB':dts=DTS")
+    clip = make_film(tmp_path / "short.mp4", *ahead, seconds=6, size="256x144")
+    job, media, _ = await read_and_plan(clip, tmp_path, hls=[144])
+    job.state.verified, job.state.copies = media, True
+    await compress_video(job)
+    ((result, *_), extra) = job.state.results.files, job.state.results.extra
+    assert (extra["copied"], len(packets(result.path, "v")), "partial" in extra) == (True, 30, False)
+    await make_renditions(job)
+    assert job.state.results.extra["partial"]["missing"] == [[2.2, 4.0]]
 
 
 async def test_bytes_that_are_missing_in_a_matroska_film_are_survived(tmp_path: Path) -> None:

@@ -30,9 +30,9 @@ def probed(path: Path, *wanted: str) -> dict[str, Any]:
     return output
 
 
-def frames(path: Path, stream: str = "v:0") -> list[tuple[float, bool]]:
+def frames(path: Path) -> list[tuple[float, bool]]:
     """Each decoded frame's time and whether it is a keyframe."""
-    output = probed(path, "-select_streams", stream, "-show_entries", "frame=pts_time,key_frame")
+    output = probed(path, "-select_streams", "v:0", "-show_entries", "frame=pts_time,key_frame")
     return [(float(frame["pts_time"]), bool(frame["key_frame"])) for frame in output["frames"]]
 
 

@@ -60,10 +60,10 @@ async def film_of(folder: Path, name: str, *encoding: str) -> PlannedFilm:
     return replace(film, plan=replace(film.plan, renditions=(*film.plan.renditions, copied)))
 
 
-async def encoded(film: PlannedFilm, source: Path, scratch: Path, segment: int = MIDDLE) -> bytes:
-    """Return a segment of a film in all renditions, of which one is copied, from the file `source`."""
+async def encoded(film: PlannedFilm, source: Path, scratch: Path) -> bytes:
+    """Return the middle segment of a film in all renditions, of which one is copied, from the file `source`."""
     scratch.mkdir()
-    task = next(task for task in film.plan.tasks if task.segment == segment)
+    task = next(task for task in film.plan.tasks if task.segment == MIDDLE)
     made = await encode_task(replace(film.job, path=source, scratch=scratch), film.plan, task, lambda _: None)
     assert made.missing == ()
     return b"".join(file.path.read_bytes() for file in made.files)

@@ -16,8 +16,8 @@ from tests.support.jobs import job_on, process
 pytestmark = pytest.mark.usefixtures("unlimited_programs")
 
 
-async def processed(source: Path, tmp_path: Path, preset: str = "ultrafast") -> tuple[Results, Path]:
-    job, _ = job_on(source, tmp_path / "job", preset=preset)
+async def processed(source: Path, tmp_path: Path) -> tuple[Results, Path]:
+    job, _ = job_on(source, tmp_path / "job", preset="ultrafast")
     results = await process(job)
     return results, results.files[0].path
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from roomcast_workers.sandbox.output_lines import OutputLines
@@ -28,16 +29,18 @@ class ProgressBlock:
 
 
 class FrameCounter:
-    """Counts the frames of a run of ffmpeg, with whose progress blocks it is called. `frames` is the number so far, and
-    `dropped` that of those which were not encoded."""
+    """Counts the frames of a run of ffmpeg, with whose progress blocks it is called, and passes these on. `frames` is
+    the number so far, and `dropped` that of those which were not encoded."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_progress: Callable[[ProgressBlock], None] = lambda _: None) -> None:
         self.frames = 0
         self.dropped = 0
+        self._on_progress = on_progress
 
     def __call__(self, block: ProgressBlock) -> None:
         self.frames = max(self.frames, block.frame or 0)
         self.dropped = max(self.dropped, block.dropped)
+        self._on_progress(block)
 
 
 class ProgressParser:

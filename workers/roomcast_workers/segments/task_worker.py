@@ -177,6 +177,7 @@ class TaskWorker:
         return board.nearest(best, claim.task.segment) if board is not None else None
 
     async def _store(self, job: Job, claim: TaskClaim, encoded: EncodedTask) -> TaskResult:
+        """Store the segments and their initialization segments, and return the result that is recorded."""
         files, inits = list[SegmentFile](), list[InitFile]()
         for made in encoded.files:
             name = segment_name(claim.plan.id, made.rendition, claim.task.segment)

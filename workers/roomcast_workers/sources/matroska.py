@@ -156,6 +156,7 @@ class _Reader:
         self._cluster_time = _UNKNOWN
 
     def read(self) -> None:
+        """Read the tracks, and the headers of their blocks up to the end of the file."""
         at, stop, is_cut_off = self._enter_segment()
         info = tracks = b""
         while at < stop:

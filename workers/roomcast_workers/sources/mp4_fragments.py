@@ -124,6 +124,7 @@ class _Reader:
         self.movie_scale = 0
 
     def read(self) -> None:
+        """Read the tracks, and the headers of their fragments up to the end of the file."""
         for box in self._boxes:
             if box.type == b"moov" and not self._fragments:
                 self._read_movie(memoryview(self._content(box)))

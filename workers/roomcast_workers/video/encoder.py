@@ -13,7 +13,7 @@ from roomcast.uploads.templates import CRF_DEFAULT, CodecName
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, audio_options, codec_for
 from roomcast_workers.ffmpeg.filters import ToneMapper
-from roomcast_workers.ffmpeg.progress import FrameCounter, ProgressBlock
+from roomcast_workers.ffmpeg.progress import FrameCounter
 from roomcast_workers.ffmpeg.runner import NoStreams
 from roomcast_workers.job import Job
 from roomcast_workers.media_info.damage import DamageDetector, DecodedFrames, stored_frames, undecodable_in_film
@@ -126,14 +126,9 @@ def audio_bitrate_for(job: Job, source: VerifiedMedia) -> int:
 async def encode_video(job: Job, source: VerifiedMedia, settings: EncodeSettings, meter: ProgressMeter) -> EncodedFile:
     """Encode the video. If less of it could be decoded than it has packets, `extra` has `partial`."""
     target, video = job.scratch / f"video{settings.codec.suffix}", require_video(source.info)
-    reported, counter = DamageDetector(video.codec, video.decoder), FrameCounter()
+    reported, counter = DamageDetector(video.codec, video.decoder), FrameCounter(meter)
     command = commands.compress(job.source_input, target, source.info, settings)
-
-    def on_progress(block: ProgressBlock) -> None:
-        counter(block)
-        meter(block)
-
-    await job.run_ffmpeg(command, on_progress, on_log=reported.feed)
+    await job.run_ffmpeg(command, counter, on_log=reported.feed)
     result = await probe_output(job, target, settings.codec.demuxer)
     verify_encoded(settings, source.info, source.seconds, result)
     extra: dict[str, Any] = {} if settings.codec.name == job.template.codec else {"codec": settings.codec.name}

@@ -9,6 +9,7 @@ from typing import Any
 from roomcast.uploads.templates import CRF_DEFAULT
 
 from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, max_playback_bytes
+from roomcast_workers.ffmpeg.progress import FrameCounter
 from roomcast_workers.job import Job, ResultFile
 from roomcast_workers.media_info.probe import VideoStream, require_video
 from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
@@ -91,16 +92,16 @@ async def add_video(job: Job, source: VerifiedMedia, result: EncodedFile) -> Non
         timed = replace(result.info, video=replace(stream, last_frame=video.last_frame))
         state.derived_from = result.path, timed, result.demuxer
     state.results.original |= _original(video, source)
-    state.results.extra |= result.extra | await _partial(job, source, result)
+    state.results.extra |= result.extra
+    state.results.extra |= await _partial(job, source, is_damaged=result.is_damaged, drops_frames=result.drops_frames)
 
 
-async def _partial(job: Job, source: VerifiedMedia, result: EncodedFile) -> dict[str, Any]:
+async def _partial(job: Job, source: VerifiedMedia, *, is_damaged: bool = False, drops_frames: bool) -> dict[str, Any]:
     """Return `element.partial`, if the source is truncated, or damaged as far as one run has found, or if that run
     has left out frames."""
     readable = source.truncation or Truncation(source.seconds, source.seconds)
-    drops_frames, missing = result.drops_frames, tuple[tuple[float, float], ...]()
-    if drops_frames or result.is_damaged:
-        missing = await find_undecodable(job, source, drops_frames=drops_frames)
+    wanted = drops_frames or is_damaged
+    missing = await find_undecodable(job, source, drops_frames=drops_frames) if wanted else ()
     return {"partial": readable.without(missing).to_json()} if missing or source.truncation else {}
 
 
@@ -121,8 +122,11 @@ async def make_renditions(job: Job) -> None:
     """Make the HLS renditions of the compressed video."""
     if job.state.derived_from is None:
         return
-    meter = ProgressMeter(verified_media(job).seconds, job.reporter.progress)
-    job.state.results.files += await make_hls(job, *job.state.derived_from, meter)
+    source, results = verified_media(job), job.state.results
+    counter = FrameCounter(ProgressMeter(source.seconds, job.reporter.progress))
+    results.files += await make_hls(job, *job.state.derived_from, counter)
+    if counter.dropped and results.extra.get("copied"):  # the copy has all frames
+        results.extra |= await _partial(job, source, drops_frames=True)
 
 
 async def make_pictures(job: Job) -> None:

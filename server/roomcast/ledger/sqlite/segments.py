@@ -347,6 +347,7 @@ def clear_advanced(connection: sqlite3.Connection, upload_id: str) -> bool:
 def _replace_plan(
     connection: sqlite3.Connection, upload_id: str, owner: str, plan: SegmentPlan, body: bytes, *, version: int
 ) -> None:
+    """Record a plan with its tasks in place of another one, whose position in the order of films it gets."""
     query = "SELECT position FROM segment_plans WHERE upload_id = ?"
     found = connection.execute(query, (upload_id,)).fetchone()
     found = found or connection.execute("SELECT COALESCE(MAX(position), 0) + 1 FROM segment_plans").fetchone()
