@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_aiohttp import AiohttpClient
+from roomcast.dispatch import taskiq_streams
 from roomcast.extensions.registry import Extensions
+from roomcast.ledger.redis import pubsub
+from roomcast.runtime import redis_connection, redis_lua
 from roomcast_workers import factory as build
 from roomcast_workers import worker
 from roomcast_workers.ffmpeg.binaries import Binaries
@@ -47,6 +50,16 @@ def tried_once() -> Iterator[None]:
         patch.setattr(build, "detect", lambda trials: detect(tuple(trials)))
         patch.setattr(worker, "read_encoder_version", read_encoder_version)
         yield
+
+
+@pytest.fixture
+def patient_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have calls to Redis wait for a minute. After three seconds, as usual, a test whose process or whose Redis stands
+    still for longer on a busy machine would fail: the timeout comes before an answer that has arrived meanwhile."""
+    for module in (redis_lua, pubsub, taskiq_streams):
+        monkeypatch.setattr(module, "CALL_SECONDS", 60.0)
+    for module in (redis_connection, pubsub, taskiq_streams):
+        monkeypatch.setattr(module, "SOCKET_SECONDS", 60.0)
 
 
 @pytest.fixture

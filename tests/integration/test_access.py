@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from roomcast.http.streams import streams
 
 from tests.conftest import Shelf
 from tests.integration.conftest import ServeApp
@@ -183,6 +185,17 @@ async def test_public_routes_need_no_token(server: AppServer) -> None:
     async with Api(server) as anybody:
         assert await anybody.healthy()
         assert (await anybody.request("GET", "/progress-demo")).status == 200
+
+
+async def test_stream_ends_when_its_token_expires(
+    server: AppServer, alice: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload_id, _ = await alice.reserved("clip.mp4", 100)
+    url = f"{server.url}/api/uploads/{upload_id}/events"
+    monkeypatch.setattr(streams, "time", SimpleNamespace(time=lambda: time.time() + 3600))
+    async with StreamWatcher(url, headers={"Authorization": f"Bearer {token('alice', seconds=3600)}"}) as stream:
+        assert stream.status == 200
+        await stream.closed()
 
 
 @pytest.mark.parametrize("family", ["RS256", "ES256"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from roomcast import CallerRequest, Rejected, Viewer
 from roomcast.extensions.registry import Extensions
+from roomcast.rooms import handlers
 
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
@@ -18,6 +20,7 @@ from tests.support.watchers import Watcher, refused
 
 SESSIONS = {"s-ada": Viewer("ada"), "s-bob": Viewer("bob"), "s-root": Viewer("root", admin=True)}
 ADA, ROOT = {"Cookie": "theme=dark; sessionid=s-ada"}, {"Cookie": "sessionid=s-root"}
+HOUR = 3600.0
 FOREIGN = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
 
 
@@ -142,7 +145,7 @@ async def test_nonsense_and_errors_let_nobody_in_and_are_named_in_the_log(
 
 
 async def test_function_may_reject_with_a_code_of_its_own_and_name_the_end_of_a_session(
-    server: AppServer, sessions: Sessions, api: Api
+    server: AppServer, sessions: Sessions, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sessions.odd |= {
         "suspended": Rejected("ACCOUNT_SUSPENDED", "Your account is suspended."),
@@ -157,7 +160,8 @@ async def test_function_may_reject_with_a_code_of_its_own_and_name_the_end_of_a_
     assert (await refused(server.url, auth={"session": "suspended"}))["code"] == "ACCOUNT_SUSPENDED"
     assert (await refused(server.url, auth={"session": "over"}))["code"] == "UNAUTHENTICATED"
     assert (await api.request("GET", "/api/uploads", headers={"Cookie": "sessionid=endless"})).status == 200
-    sessions.odd["brief"] = Viewer("ada", expires_at=time.time() + 1.5)
+    sessions.odd["brief"] = Viewer("ada", expires_at=time.time() + HOUR)
+    monkeypatch.setattr(handlers, "time", SimpleNamespace(time=lambda: time.time() + HOUR))
     async with Watcher(server.url, auth={"session": "brief"}) as watcher:
         await watcher.wait_until(lambda: watcher.disconnections > 0)
 

@@ -26,6 +26,8 @@ from roomcast.uploads.model import Upload
 from tests.support import warm
 from tests.support.redis_server import RunningRedis
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 Stores = tuple[Ledger, RecordStore[Submission], RecordStore[PublishCursor]]
 
 

@@ -16,6 +16,7 @@ from roomcast.rooms.room import ClientConnection, Member
 from roomcast.transport import engine as engine_module
 from roomcast.transport import protocol_switch as protocol_switch_module
 from roomcast.transport.session import Session
+from roomcast.transport.timeouts import Timeouts
 from roomcast.transport.websocket import WebSocket
 from websocket import ABNF
 
@@ -39,19 +40,27 @@ async def raw(served: RunningSocketServer) -> AsyncIterator[RawSocket]:
         yield raw
 
 
-async def test_idle_or_unaccepted_connection_is_closed_after_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_connection_is_closed_after_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol_switch_module, "_IDLE_SECONDS", 0.05)
-    async with serving(accept_timeout=0.05) as served:
-        async with RawSocket(served.port) as mute:
-            assert await mute.wait_closed()
-        async with RawSocket(served.port) as undecided:
-            await undecided.upgrade()
-            assert await undecided.wait_closed()
-        async with RawSocket(served.port) as left:
-            await left.connect()
-            await left.send_text("41")
-            assert await left.wait_closed()
+    async with serving() as served, RawSocket(served.port) as mute:
+        assert await mute.wait_closed()
+
+
+async def test_unaccepted_connection_is_closed_after_its_timeout() -> None:
+    async with serving(accept_timeout=0.05) as served, RawSocket(served.port) as undecided:
+        await undecided.upgrade()
+        assert await undecided.wait_closed()
         assert served.http.requests_count == 0
+
+
+async def test_client_that_has_left_its_only_namespace_is_closed_after_the_accept_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving(accept_timeout=60) as served, RawSocket(served.port) as left:
+        await left.connect()
+        monkeypatch.setattr(served.engine, "_accept_timeouts", Timeouts[Session](0.05, Session.close))
+        await left.send_text("41")
+        assert await left.wait_closed()
 
 
 async def test_third_refusal_by_a_namespace_ends_the_session(raw: RawSocket) -> None:

@@ -92,7 +92,7 @@ async def test_call_to_a_paused_redis_raises_storage_error_in_time_and_later_cal
         await ledger.close()
 
 
-async def test_calls_succeed_after_a_restart_broke_the_connections(tmp_path: Path) -> None:
+async def test_calls_succeed_after_a_restart_broke_the_connections(tmp_path: Path, patient_redis: None) -> None:
     with RunningRedis(tmp_path / "redis", persistent=True) as redis:
         ledger = RedisLedger(connect(redis.url))
         uploads = [fresh(Clock()) for _ in range(8)]
@@ -104,7 +104,7 @@ async def test_calls_succeed_after_a_restart_broke_the_connections(tmp_path: Pat
 
 
 async def test_result_whose_answer_was_lost_is_recorded_once_and_survives_a_restart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient_redis: None
 ) -> None:
     with RunningRedis(tmp_path / "redis", persistent=True) as redis:
         ledger, clock = RedisLedger(connect(redis.url)), Clock()
@@ -134,7 +134,7 @@ async def test_result_whose_answer_was_lost_is_recorded_once_and_survives_a_rest
         await ledger.close()
 
 
-async def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
+async def test_redis_is_reached_over_a_unix_socket(tmp_path: Path, patient_redis: None) -> None:
     with RunningRedis(tmp_path / "redis", options={"unixsocket": str(tmp_path / "redis.sock")}):
         ledger = RedisLedger(connect(f"unix://{tmp_path / 'redis.sock'}"))
         upload = await created(ledger, Clock())
@@ -143,7 +143,7 @@ async def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
 
 
 async def test_waiting_calls_are_started_in_the_order_in_which_they_were_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient_redis: None
 ) -> None:
     made: list[str] = []
     started: list[str] = []

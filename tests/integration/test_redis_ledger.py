@@ -30,6 +30,8 @@ from tests.support.ledgers import LEASE, SOURCE, Clock, claimed, created, finish
 from tests.support.redis_lists import RedisLists
 from tests.support.redis_server import RunningRedis
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 T = TypeVar("T")
 
 CANCELLED = Change(Cancelled(), "")

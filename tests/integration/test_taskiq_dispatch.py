@@ -22,6 +22,8 @@ from tests.support.harness import eventually
 from tests.support.recording_handler import RecordingHandler
 from tests.support.redis_server import RunningRedis
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from roomcast.errors import LeaseLost, StorageError
@@ -240,6 +241,26 @@ async def test_work_in_a_process_that_was_frozen_goes_on_if_the_ledger_renews_it
 
     async def work() -> str:
         frozen.skipped += 15 * SECONDS
+        await renewed_twice(ledger)
+        return "done"
+
+    assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS) == "done"
+
+
+async def test_work_in_a_process_that_was_frozen_during_a_renewal_goes_on_if_the_next_one_succeeds(
+    ledger: FlakyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, frozen = await claimed(ledger), Elapsed(time.monotonic)
+    monkeypatch.setattr(lease_module, "time", SimpleNamespace(monotonic=frozen))  # the leases' clock has not moved
+    renew = ledger.renew
+
+    async def freeze_and_time_out(*_: Any, **__: Any) -> Renewal:
+        frozen.skipped += 15 * SECONDS
+        ledger.renew = renew  # type: ignore[method-assign]
+        raise TimeoutError
+
+    async def work() -> str:
+        ledger.renew = freeze_and_time_out  # type: ignore[method-assign]
         await renewed_twice(ledger)
         return "done"
 

@@ -99,8 +99,8 @@ async def renew_periodically(
     """Renew the lease until the work must stop, and return why.
 
     If the lease cannot be renewed, this returns before it expires, with time left to stop the work. A process that was
-    frozen until later tries once more: only the ledger knows whether the lease has been given away. Without
-    `watch_cancel`, a requested cancel is ignored.
+    frozen until later, maybe during a renewal, tries once more: only the ledger knows whether the lease has been given
+    away. Without `watch_cancel`, a requested cancel is ignored.
     """
     good_until = time.monotonic() + seconds * (1 - _STOP_FRACTION)
     while True:
@@ -114,7 +114,8 @@ async def renew_periodically(
         except Exception as error:
             if not isinstance(error, RoomcastError | TimeoutError):
                 log.exception("lease_not_renewed", upload=lease.upload_id)
-            if time.monotonic() >= good_until:
+            was_frozen = began < good_until <= time.monotonic() - seconds * _STOP_FRACTION
+            if time.monotonic() >= good_until and not was_frozen:
                 return StopReason.LEASE_LOST
             continue
         if renewal.cancel_requested and watch_cancel:

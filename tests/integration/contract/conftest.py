@@ -27,6 +27,11 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def patience(patient_redis: None) -> None:
+    """Of every test: none has an outage of Redis."""
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
