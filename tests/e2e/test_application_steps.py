@@ -20,6 +20,7 @@ HOOKS = """
 import asyncio, os, signal, threading, time
 from pathlib import Path
 from roomcast import Rejected
+from tests.support.harness import eventually
 
 FLAGS = Path(__file__).with_name("flags")
 
@@ -63,8 +64,8 @@ def register(roomcast):
     @roomcast.on("completed")
     async def completed(upload):
         if upload.filename != "events.txt": return
-        while (FLAGS / "delivered").exists() and not (FLAGS / "joined").exists():
-            await asyncio.sleep(0.02)
+        if (FLAGS / "delivered").exists():
+            await eventually((FLAGS / "joined").exists, what="a client in the room")
         await roomcast.emit_latest(upload.id, "checking", {"percent": 50})
         await roomcast.emit(upload.id, "checked", {"clean": True})
         if not (FLAGS / "delivered").exists():
