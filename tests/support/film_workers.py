@@ -175,11 +175,11 @@ class FilmWorkers:
 
     @asynccontextmanager
     async def workers(
-        self, count: int, *, attempts: int = 3, retry_seconds: float = 0.001
+        self, count: int, *, attempts: int = 3, retry_seconds: float = 0.001, template: Template = LADDER
     ) -> AsyncIterator[WorkerPool]:
         self._pools += 1
         deps = WorkerDeps(self.media, Binaries("ffmpeg", "ffprobe"), stall_seconds=60, step_seconds=60)
-        templates, policy = Templates({LADDER.name: LADDER}), AttemptPolicy(60.0, attempts, retry_seconds)
+        templates, policy = Templates({template.name: template}), AttemptPolicy(60.0, attempts, retry_seconds)
         scratch = self.folder / "work" / str(self._pools)
         pool = WorkerPool(self.ledger, self.dispatch, templates, deps, StepPlan(self.steps, _STEPS), policy, scratch)
         async with pool.running(count):

@@ -16,6 +16,7 @@ from roomcast.errors import DiskFull, EncodingFailed, TooLarge, TranscodeError, 
 from roomcast.extensions.steps import Step
 from roomcast.services.deletion import Deletion, clean_up_after_end
 from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.templates import Template
 from roomcast.uploads.transitions import cancelled
 from roomcast_workers import worker
 from roomcast_workers.segments import coordinator
@@ -463,3 +464,26 @@ async def test_film_that_its_plan_does_not_fit_is_compressed_in_one_run(
     assert films.stored(film) == ["video.mp4"]
     reasons = [entry["reason"] for entry in log if entry["event"] == "film_in_one_run"]
     assert reasons == ["A segment has 199 frames instead of 200."]
+
+
+async def test_film_can_be_retried_if_a_process_has_another_configuration_without_its_template(
+    films: FilmWorkers,
+) -> None:
+    other = Template(name="other")
+    async with films.workers(1, attempts=2, template=other):
+        unknown = await films.ended(await films.queue(template=LADDER.name))
+    assert (unknown.state.attempt, unknown.error and unknown.error["retryable"]) == (2, True)
+    assert unknown.source is not None
+    async with films.media.open_source(unknown.source.key, films.folder):
+        pass
+    await films.encoder.release(lambda task: task.segment > 2)
+    async with films.workers(1, attempts=1):
+        film = await films.queue(template=LADDER.name)
+        await films.encoder.until(lambda: len(films.encoder.begun) == 1)
+        async with films.workers(1, attempts=1, template=other):
+            failed = await films.ended(film)
+    assert failed.error
+    assert (failed.error["message"], failed.error["retryable"]) == (
+        "The template ladder is not configured on this server.",
+        True,
+    )

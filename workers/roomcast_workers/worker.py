@@ -249,7 +249,7 @@ class WorkerPool:
         async with Reporter(self._ledger, claim) as reporter:
             try:
                 scratch.mkdir()
-                template = self._templates.get(claim.upload.template)
+                template = self._templates.of_accepted(claim.upload)
                 outcome = await run_under_lease(
                     self._ledger,
                     claim.lease,
@@ -278,7 +278,7 @@ class WorkerPool:
         upload, token = claim.upload, claim.lease.token
         match outcome:
             case Completed(processed):
-                template = self._templates.get(upload.template)
+                template = self._templates.of_accepted(upload)
                 done = Change(
                     Entered(Stage.DONE),
                     "Done",

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from roomcast.errors import Malformed, UnsupportedType
+from roomcast.errors import Malformed, RoomcastError, UnsupportedType
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Retention, Upload
 from roomcast.uploads.sniff import OCTETS, Sniffed
@@ -266,6 +266,17 @@ class Templates:
         if upload.max_bytes is None:
             return template
         return template.model_copy(update={"max_bytes": min(upload.max_bytes, template.max_bytes or upload.max_bytes)})
+
+    def of_accepted(self, upload: Upload) -> Template:
+        """Return the template of an upload that is to be processed.
+
+        Raises a retryable error when there is none: this process has another configuration than the one that accepted
+        the upload, as during an update, or the template was removed since.
+        """
+        found = self._by_name.get(upload.template)
+        if found is None:
+            raise RoomcastError(f"The template {upload.template} is not configured on this server.")
+        return found
 
     def webhook(self, name: str) -> Webhook | None:
         """Return the webhook of a template, or None when it has none or no longer exists."""

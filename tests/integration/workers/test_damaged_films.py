@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from roomcast.segments.plan import SegmentPlan
 from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.segments.join import join_film
 from roomcast_workers.segments.task_encoder import encode_task
 from roomcast_workers.video.encoder import find_undecodable
-from roomcast_workers.video.pipeline import compress_video, make_renditions
+from roomcast_workers.video.pipeline import compress_video, make_renditions, within_template
+from roomcast_workers.video.progress_meter import ProgressMeter
 
 from tests.support.clips import make_film
 from tests.support.decoded import packets
-from tests.support.segment_runs import PlannedFilm, planned_film, read_and_plan
+from tests.support.segment_runs import PlannedFilm, encode_all, planned_film, read_and_plan
 
 pytestmark = pytest.mark.usefixtures("unlimited_programs")
 
@@ -111,6 +113,19 @@ async def test_short_film_in_one_run_names_what_could_not_be_decoded(tmp_path: P
     await compress_video(job)
     partial = job.state.results.extra["partial"]
     assert partial == {"seconds": 4.0, "declaredSeconds": pytest.approx(6, abs=0.05), "missing": [[2.0, 4.0]]}
+
+
+async def test_copy_in_place_of_a_larger_film_in_segments_names_what_these_could_not_decode(tmp_path: Path) -> None:
+    clip = make_film(tmp_path / "film.mp4", "-bf", "0", "-crf", "45")
+    damage_keyframe(clip, "zeros")
+    film = await planned_film(clip, tmp_path, crf=5)
+    joined = await join_film(film.job, film.media, *await encode_all(film))
+    partial = joined.extra["partial"]
+    assert partial["missing"] == [[CUT, CUT + 2]]
+    assert joined.settings is not None
+    meter = ProgressMeter(film.media.seconds, lambda _: None)
+    result = await within_template(film.job, film.media, joined.settings, joined, meter)
+    assert result.extra == {"copied": True, "partial": partial}
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ class TaskWorker:
         upload = claim.upload
         if upload.source is None:
             raise StorageError("The uploaded file is missing.")
-        template = self.templates.get(upload.template)
+        template = self.templates.of_accepted(upload)
         async with self.sources.open(upload.source.key, is_needed_again=True) as source:
             job = Job(upload, upload.source, source.path, template, self.deps, StepReporter(_Unreported()), scratch)
             encoded = await _encode(job, claim, source, renewer.on_fraction, await self._similar(claim))

@@ -191,6 +191,8 @@ async def _copy_instead(
     despite = [*unlike, *copied.extra.get("copiedDespite", [])]
     codec = {} if job.template.codec == copied.codec else {"codec": copied.codec}
     extra = copied.extra | codec | ({"copiedDespite": despite} if despite else {})
+    if "partial" in encoded.extra:  # which segments name: the copy has the same damage
+        extra["partial"] = encoded.extra["partial"]
     return replace(copied, extra=extra, is_damaged=encoded.is_damaged)
 
 
