@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from roomcast.errors import StorageError
 from roomcast.http import health
 from roomcast.http.health import Health
 from roomcast.ledger.administration import AdminPause
+from roomcast.runtime import tasks
 from roomcast.runtime.tasks import Heartbeat, Heartbeats, start_background_task
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance
@@ -87,9 +89,12 @@ async def test_readyz_shows_the_warning_of_maintenance(readyz: Readyz) -> None:
     assert (status, body["warnings"]) == (200, ["The media store is another's."])
 
 
-async def test_readyz_fails_for_an_overdue_loop_and_warns_of_a_failing_one(readyz: Readyz) -> None:
-    stop, client = asyncio.Event(), await readyz.client()
-    hung, failing = Heartbeat("leases", 30.0), Heartbeat("webhooks", 30.0)
+async def test_readyz_fails_for_an_overdue_loop_and_warns_of_a_failing_one(
+    readyz: Readyz, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, client, now = asyncio.Event(), await readyz.client(), time.monotonic()
+    monkeypatch.setattr(tasks, "time", SimpleNamespace(monotonic=lambda: now))
+    hung, failing = Heartbeat("leases", 30.0, now), Heartbeat("webhooks", 30.0, now)
     for heartbeat in (hung, failing):
         readyz.heartbeats.watch(start_background_task(cast(Any, stop.wait()), heartbeat.name), heartbeat)
     hung.last_at -= 47

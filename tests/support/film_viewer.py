@@ -43,8 +43,8 @@ class FilmViewer:
             return len(watcher.messages(upload_id)) > heard
 
         while not any(message["status"] in ("completed", "error") for message in watcher.messages(upload_id)):
-            await self.read()
             heard = len(watcher.messages(upload_id))
+            await self.read()
             await watcher.wait_until(news, 60)
         await self.read()
 
