@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +135,8 @@ async def encode_video(job: Job, source: VerifiedMedia, settings: EncodeSettings
     if is_short(source.seconds, result):
         extra["partial"] = (await _missing_tail(job, source, result)).to_json()
     codec = settings.codec
-    return EncodedFile(
-        *(target, result, codec.demuxer, codec.mime, extra, settings),
-        is_damaged=reported.found,
-        drops_frames=counter.dropped > 0,
-    )
+    encoded = EncodedFile(target, result, codec.demuxer, codec.mime, extra, settings)
+    return replace(encoded, is_damaged=reported.found, drops_frames=counter.dropped > 0)
 
 
 async def find_undecodable(
