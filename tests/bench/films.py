@@ -45,13 +45,14 @@ _LONG_ENOUGH = 24.0
 """In seconds: about three segments."""
 
 
-async def measure(folder: Path, *, jobs: int, kills: int) -> list[Row]:
-    """Measure `jobs` whole jobs, and a long film during which the server is killed `kills` times."""
+async def measure(folder: Path, *, jobs: int, kills: int, sizes: bool) -> list[Row]:
+    """Measure `jobs` whole jobs, a long film during which the server is killed `kills` times, and with `sizes` the
+    bytes of real films."""
     return [
         await _playable(folder / "playable", jobs),
         *await _killed(folder / "killed", kills),
         *await _shared(folder / "shared"),
-        *await _sizes(folder / "sizes"),
+        *(await _sizes(folder / "sizes") if sizes else []),
     ]
 
 
