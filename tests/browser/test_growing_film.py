@@ -97,14 +97,19 @@ class FilmRow:
         await self.rows.page.evaluate(_SHOW, [stage, message])
 
 
+async def open_film(open_rows: OpenRows, context: BrowserContext, film: GrowingFilm) -> FilmRow:
+    """Open a page with the row of an upload whose film this is."""
+    rows = await open_rows()
+    await context.route("**/media/**", film.answer)
+    await rows.run("connection.add(0, 'film.mp4')")
+    return FilmRow(rows, film)
+
+
 async def test_film_is_played_to_its_end_while_it_grows(
     open_rows: OpenRows, context: BrowserContext, tmp_path: Path
 ) -> None:
     film = GrowingFilm(tmp_path / "film", seconds=4)
-    rows = await open_rows()
-    await context.route("**/media/**", film.answer)
-    await rows.run("connection.add(0, 'film.mp4')")
-    row = FilmRow(rows, film)
+    row = await open_film(open_rows, context, film)
     await row.show()
     await expect(row.play).to_be_hidden()
     height = await row.height()
@@ -114,7 +119,7 @@ async def test_film_is_played_to_its_end_while_it_grows(
     await expect(row.play).to_be_visible()
     assert await row.height() == height
     assert film.requests == [], "nothing is loaded before the viewer wants to play"
-    assert await violations(rows.page) == []
+    assert await violations(row.rows.page) == []
     await row.play.press("Enter")
     await expect(row.video).to_be_focused()
     await row.video.evaluate(_PLAY)
@@ -130,12 +135,12 @@ async def test_film_is_played_to_its_end_while_it_grows(
     film.store(2)
     await row.video.evaluate(_REACHED, 1.5)
     await expect(row.note).to_have_text("You can watch what is compressed so far.")
-    assert await violations(rows.page) == []
+    assert await violations(row.rows.page) == []
     await row.quality("Automatic (144p)").focus()
     for _ in range(2):
-        await rows.page.keyboard.press("ArrowDown")
+        await row.rows.page.keyboard.press("ArrowDown")
     await expect(row.quality("72p")).to_be_checked()
-    await rows.page.evaluate(_RENEWING, [film.grant, "second"])
+    await row.rows.page.evaluate(_RENEWING, [film.grant, "second"])
     film.grant = "second"
     film.store(3)
     film.store(4)
@@ -143,12 +148,12 @@ async def test_film_is_played_to_its_end_while_it_grows(
     await row.show("done", 100, element=None)
     await row.video.evaluate(_REACHED, 3.9)
     await expect(row.note).to_have_text("The film is complete.")
-    await rows.page.emulate_media(color_scheme="dark")
-    assert await violations(rows.page, rules=("color-contrast",)) == []
-    await rows.page.emulate_media(color_scheme="light")
-    assert await rows.page.evaluate("jumps") == []
+    await row.rows.page.emulate_media(color_scheme="dark")
+    assert await violations(row.rows.page, rules=("color-contrast",)) == []
+    await row.rows.page.emulate_media(color_scheme="light")
+    assert await row.rows.page.evaluate("jumps") == []
     assert film.refused > 0
-    assert "refresh" in await rows.calls("film.mp4"), "the URL that had expired was renewed"
+    assert "refresh" in await row.rows.calls("film.mp4"), "the URL that had expired was renewed"
     assert {name for name in film.requests if "00003" in name} == {"hls-72-00003.m4s", "hls-audio-00003.m4s"}
 
     await row.card.get_by_role("button", name="Close the player").click()
@@ -161,10 +166,7 @@ async def test_film_is_played_past_segments_that_could_not_be_decoded(
     film = GrowingFilm(tmp_path / "film", seconds=5)
     for task in film.board.plan.tasks:
         film.store(task.number, decodable=task.segment not in (0, 2))
-    rows = await open_rows()
-    await context.route("**/media/**", film.answer)
-    await rows.run("connection.add(0, 'film.mp4')")
-    row = FilmRow(rows, film)
+    row = await open_film(open_rows, context, film)
     await row.show()
     await row.play.press("Enter")
     await row.video.evaluate(_PLAY, 2)
@@ -186,10 +188,7 @@ async def test_player_of_a_film_that_will_not_be_complete_says_so_and_of_a_compl
     film = GrowingFilm(tmp_path / "film", seconds=2)
     film.store(0)
     film.store(1)
-    rows = await open_rows()
-    await context.route("**/media/**", film.answer)
-    await rows.run("connection.add(0, 'film.mp4')")
-    row = FilmRow(rows, film)
+    row = await open_film(open_rows, context, film)
     for stage, sentence in ENDS.items():
         await row.show()
         await row.play.click()
@@ -207,7 +206,7 @@ async def test_player_of_a_film_that_will_not_be_complete_says_so_and_of_a_compl
     await row.video.evaluate(_PLAY)
     await row.video.evaluate(_REACHED, 0.5)
     await context.route("**/film/segments/**", _not_found)
-    element = await rows.page.evaluate("(output) => ({ ...result('film.mp4'), outputs: [output] })", film.result)
+    element = await row.rows.page.evaluate("(output) => ({ ...result('film.mp4'), outputs: [output] })", film.result)
     await row.show("done", 100, element=element)
     await expect(row.video).to_have_attribute("src", re.compile(r"/results/video\.mp4$"))
     await row.video.evaluate(_REACHED, 1.5)
@@ -274,11 +273,8 @@ async def test_player_of_a_film_that_is_compressed_again_gives_way_to_the_result
     film = GrowingFilm(tmp_path / "film", seconds=2)
     film.store(0)
     film.store(1)
-    rows = await open_rows()
-    await context.route("**/media/**", film.answer)
+    row = await open_film(open_rows, context, film)
     await context.route("**/hls.m3u8", _not_found)
-    await rows.run("connection.add(0, 'film.mp4')")
-    row = FilmRow(rows, film)
     await row.show()
     await row.play.click()
     await expect(row.note).to_contain_text("The film cannot be played at the moment.")
@@ -290,6 +286,6 @@ async def test_player_of_a_film_that_is_compressed_again_gives_way_to_the_result
     await row.show(playable=None)
     await row.video.evaluate(_PLAY)
     await expect(row.note).to_contain_text("The film cannot be played at the moment.")
-    await rows.run("connection.named('film.mp4').reach('done', { progress: 100, element: result('film.mp4') })")
+    await row.rows.run("connection.named('film.mp4').reach('done', { progress: 100, element: result('film.mp4') })")
     await expect(row.note).to_have_count(0)
-    await expect(rows.button("Hide result")).to_be_visible()
+    await expect(row.rows.button("Hide result")).to_be_visible()
