@@ -18,7 +18,8 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.support.harness import ROOT, Api, RunningServer
-from tests.support.proxies import free_port, running_program
+from tests.support.ports import free_port
+from tests.support.proxies import running_program
 from tests.support.watchers import Watcher, refused
 
 EXAMPLES = ROOT / "examples"

@@ -113,6 +113,7 @@ async def test_upload_completes_after_the_server_was_killed_and_restarted(
     assert last["status"] == "completed", last
     assert last["attempt"] == (1 if stage == "queued" else 2)
     assert_nothing_missed(watcher, upload_id)
+    await eventually(lambda: idle(scene.api), what="the end of the upload that kept the worker busy")
     assert server.scratch() == []
 
 

@@ -20,7 +20,8 @@ from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.certificates import authority
 from tests.support.harness import Api
-from tests.support.proxies import FILES, deployed, free_port, running_program, running_proxy
+from tests.support.ports import free_port
+from tests.support.proxies import FILES, deployed, running_program, running_proxy
 from tests.support.tokens import SECRET, token
 
 SETTINGS = {"JWT_SECRET": SECRET, "ROOMCAST_CORS_ORIGINS": "https://shop.example"}

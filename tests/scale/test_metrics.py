@@ -13,7 +13,8 @@ from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support.exposition import samples
 from tests.support.harness import Api, RunningServer
-from tests.support.redis_server import RunningRedis, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import RunningRedis
 from tests.support.scale.cluster import Cluster
 from tests.support.watchers import Watcher
 

@@ -16,7 +16,8 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.support.harness import EXIT_WITHIN, ROOT, Api, RunningServer, eventually
-from tests.support.redis_server import RunningRedis, free_port
+from tests.support.ports import free_port
+from tests.support.redis_server import RunningRedis
 from tests.support.tokens import SECRET
 
 

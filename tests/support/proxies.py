@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.certificates import Certificate
 from tests.support.harness import ROOT
+from tests.support.ports import free_port
 
 DOMAIN = "films.example.com"
 """The host in the documentation's configurations."""
@@ -95,12 +96,6 @@ def _configure(program: str, folder: Path, config: str) -> list[str]:
             options = ("admin off", "auto_https disable_redirects", "skip_install_trust", "grace_period 1s")
             file.write_text("{\n" + "".join(f"    {option}\n" for option in options) + f"}}\n\n{config}")
             return [program, "run", "--config", str(file), "--adapter", "caddyfile"]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

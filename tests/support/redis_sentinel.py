@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.certificates import Certificate
-from tests.support.redis_server import free_port
+from tests.support.ports import free_port
 
 SERVICE = "films"
 PASSWORD = "a secret@of/redis"

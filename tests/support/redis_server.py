@@ -15,6 +15,8 @@ from typing import Self
 
 import pytest
 
+from tests.support.ports import free_port
+
 _BINARY = "redis-server"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -126,11 +128,3 @@ class RunningRedis:
                 return connection.recv(16).startswith(b"+PONG")
         except OSError:
             return False
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
