@@ -79,13 +79,15 @@ class Deletion:
         await self._ledger.set_cleanup(upload.id, upload.updated_at + REMEMBERED_SECONDS)
 
 
-async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) -> None:
-    """Delete the files that an upload in a terminal stage does not need, unless another process is doing so.
+async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) -> bool:
+    """Delete the files that an upload in a terminal stage does not need. Return False if that is not due, because it
+    was done before, or because somebody else has begun it.
 
     A failure is logged, because `services.maintenance` tries again.
     """
     if not upload.state.terminal:
-        return
+        return False
+    is_due = upload.stage is Stage.DONE
     with _log_failure(upload):
         if upload.stage is Stage.DONE:
             await cleanup_files(media, upload)
@@ -93,9 +95,11 @@ async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) 
                 async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
                     await _delete_files_of_completed(ledger, media, due.upload, due.now)
         elif due := await ledger.claim_cleanup(upload.id):
+            is_due = True
             async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
                 await cleanup_files(media, due.upload)
                 await ledger.set_cleanup(upload.id, None)
+    return is_due
 
 
 async def _delete_files_of_completed(ledger: Ledger, media: MediaStore, upload: Upload, now: float) -> None:
