@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pty
 import re
@@ -114,7 +113,7 @@ def test_second_server_on_a_data_directory_says_that_it_is_in_use(tmp_path: Path
 
 
 def events(server: RunningServer) -> list[str]:
-    return [json.loads(line)["event"] for line in server.log.read_text().splitlines()]
+    return [line["event"] for line in server.log_lines()]
 
 
 @pytest.mark.parametrize("kind", [RunningServer, RunningWorker])
