@@ -71,6 +71,11 @@ async def eventually(fact: Callable[[], Any], deadline: float = 30.0, *, what: s
         await asyncio.sleep(pause := min(pause * 1.2, 0.16))  # most facts are requests, which cost CPU
 
 
+def paths_below(folder: Path) -> list[Path]:
+    """All files and folders below a folder from which a server may delete some meanwhile: `rglob` then raises."""
+    return [Path(parent, name) for parent, folders, files in os.walk(folder) for name in (*folders, *files)]
+
+
 def is_browser(process: psutil.Process) -> bool:
     """Whether it is one of Chromium's, which tests of one process share and which starts others when it likes."""
     try:
