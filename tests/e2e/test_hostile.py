@@ -21,8 +21,7 @@ from roomcast_workers.sandbox.exec import landlock_version, seccomp_supported
 from tests.support import attacks
 from tests.support.clips import make_clip, make_image, truncate
 from tests.support.ffmpeg_runs import linux
-from tests.support.harness import Api, RunningServer, eventually
-from tests.support.paths import paths_below
+from tests.support.harness import Api, RunningServer, eventually, paths_below
 
 SECRET = "the sibling's secret"
 REFUSED = "UNSUPPORTED_TYPE"

@@ -12,8 +12,7 @@ from redis.asyncio import Redis
 
 from tests.conftest import Serve, Shelf
 from tests.support.ffmpeg_runs import linux
-from tests.support.harness import Api, RunningServer, eventually
-from tests.support.paths import paths_below
+from tests.support.harness import Api, RunningServer, eventually, paths_below
 from tests.support.redis_server import RunningRedis
 
 

@@ -31,7 +31,6 @@ import aiohttp
 import psutil
 
 from tests.support import described
-from tests.support.paths import paths_below
 from tests.support.ports import held_port
 from tests.support.processes import command_line, is_about, processes_about
 from tests.support.warm import WarmProcess
