@@ -15,12 +15,15 @@ from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 from tests.browser.conftest import Ffmpeg
 from tests.conftest import Shelf
 from tests.support.browser.axe import violations
-from tests.support.browser.demo import WORK_SECONDS
+from tests.support.browser.demo import WORK_SECONDS, hold_timers
 from tests.support.browser.film_state import FilmState
-from tests.support.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer, eventually
 from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
+
+REJOIN_MS = 2_000
+"""After so long, the client connects again when the server has closed its connection."""
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +199,7 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
 ) -> None:
     server = admin_server
     clip = shelf.clip("holiday.mp4", seconds=1, size="160x120")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     await page.goto(f"{server.url}/admin")
     field = page.get_by_label("Admin access token")
     for given, problem in (("garbage", "The token is not valid."), (token("ada"), "Only an admin may see this.")):
@@ -250,7 +253,11 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
         await reaches(row(page, waiting), "Deleted")
         await expect(delete).to_be_hidden()
         assert (await ada.get(waiting)).status == 410
-        assert (await ada.request("GET", address)).status == 404
+
+        async def file_is_gone() -> bool:  # it is deleted after everybody has heard of it
+            return (await ada.request("GET", str(address))).status == 404
+
+        await eventually(file_is_gone)
 
     await page.get_by_label("State", exact=True).select_option("completed")
     await expect(row(page, working)).to_be_hidden()
@@ -292,9 +299,12 @@ async def test_filters_are_in_the_url_and_actions_concern_what_they_select(
         await page.get_by_role("button", name="Remove the filter owner bob").click()
         await expect(page.get_by_label("Name of the file")).to_be_focused()
         await page.get_by_label("Order").select_option("oldest")
-        await expect(row(page, cancelled)).to_be_visible()
-        shown = await page.locator("tr.upload").evaluate_all("(rows) => rows.map(({ dataset }) => dataset.id)")
-        assert [upload for upload in shown if upload in (*failed, cancelled)] == [*failed, cancelled]
+
+        async def oldest_first() -> bool:  # the rows stay in the order of before until the answer is there
+            shown = await page.locator("tr.upload").evaluate_all("(rows) => rows.map(({ dataset }) => dataset.id)")
+            return [upload for upload in shown if upload in (*failed, cancelled)] == [*failed, cancelled]
+
+        await eventually(oldest_first)
         assert await violations(page) == []
 
         await page.get_by_role("link", name="Transcode error").click()
@@ -324,7 +334,7 @@ async def test_page_of_an_upload_replays_what_its_watchers_saw(
     admin_server: RunningServer, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
 ) -> None:
     clip = shelf.clip("beach.mp4", seconds=1, size="160x120")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     replay, slider = page.locator(".replay"), page.get_by_role("slider", name="Event")
     events, heading = page.locator(".event"), page.get_by_role("heading", name="beach.mp4", level=2)
     async with Api(admin_server, token("ada")) as ada:
@@ -480,6 +490,7 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         await viewer.keyboard.press("Enter")
         await online(viewer)
         await viewer.evaluate(_CONNECT_TWICE, token("eve"))
+        await hold_timers(viewer, REJOIN_MS)  # who is disconnected stays so
         await page.bring_to_front()
         await page.get_by_text("Connections and rooms").click()
         connections = page.locator("#rooms-list")
@@ -488,6 +499,7 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         async with page.expect_response("**/api/admin/rooms/disconnect") as answered:
             await connections.get_by_role("button", name="Disconnect a connection of eve").first.click()
         assert (await (await answered.value).json())["disconnected"] == 1
+        await expect(connections.get_by_role("button", name="Disconnect a connection of eve")).to_have_count(2)
         await connections.get_by_role("button", name="Disconnect all of eve").click()
         asked = page.get_by_role("dialog", name="Disconnect 2 connections of eve?")
         async with page.expect_response("**/api/admin/rooms/disconnect") as answered:
