@@ -26,6 +26,9 @@ preset = "ultrafast"
 hls = [240, 144]
 """
 
+NOT_NATIVELY = "HTMLMediaElement.prototype.canPlayType = () => ''"
+"""Leaves HLS to hls.js."""
+
 _SHOWN = "(image) => image.decode().then(() => image.naturalWidth)"
 _PLAYED = """
 (video) => new Promise((resolve, reject) => {
@@ -102,9 +105,6 @@ async def streamed(open_page: OpenPage, server: RunningServer, clip: Path) -> Lo
     await demo.choose(clip)
     card = await demo.card(clip).reaches("Completed")
     return card.root.locator("video")
-
-
-NOT_NATIVELY = "HTMLMediaElement.prototype.canPlayType = () => ''"
 
 
 @pytest.mark.usefixtures("own_profile")
