@@ -30,7 +30,7 @@ import aiohttp
 import psutil
 
 from tests.support import described
-from tests.support.ports import hold_port
+from tests.support.ports import HeldPort
 from tests.support.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,7 +159,7 @@ class RunningServer(ServerUnderTest):
         self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": LEASE_SECONDS}
         self._env |= {"ROOMCAST_PRESET": "veryfast", **env}
         self._process: subprocess.Popen[str] | WarmProcess | None = None
-        self._held: int | None = None
+        self._held = HeldPort()
 
     def __enter__(self) -> Self:
         return self if self._process else self.start()
@@ -239,9 +239,7 @@ class RunningServer(ServerUnderTest):
             ended = self.terminate()
             assert ended.code == 0, f"exit code {ended.code}; its log:\n{self.tail()}"
             assert ended.seconds <= EXIT_WITHIN
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        self._held.release()
         leftovers = self.leftovers()
         for process in leftovers:
             process.kill()
@@ -259,11 +257,9 @@ class RunningServer(ServerUnderTest):
             self._process.kill()
             code = self._process.wait()
         seconds = time.monotonic() - asked
-        if self.port and self._held is None:
-            self._held = hold_port(self.port)  # it starts again on the same one
+        self._held.hold(self.port)  # it starts again on the same one
         with self._process.stdout as out:
-            stdout = out.read()
-        return Exit(code, seconds, stdout)
+            return Exit(code, seconds, out.read())
 
     def leftovers(self) -> list[psutil.Process]:
         """Living processes that this server started, however long it is dead itself: what carries its data's path."""

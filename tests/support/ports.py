@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from contextlib import suppress
 
 
 def free_port() -> int:
@@ -17,13 +19,22 @@ def free_port() -> int:
     return port
 
 
-def hold_port(port: int) -> int | None:
-    """Keep the port of a program that has ended for its next start; return the file descriptor that holds it, or None
-    if another program was faster."""
-    try:
-        return _bound(port).detach()
-    except OSError:
-        return None
+class HeldPort:
+    """Keeps the port of a program that has ended, from `hold` until `release`, for its next start."""
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+
+    def hold(self, port: int) -> None:
+        """Keep a port, unless another program was faster; 0 stands for none."""
+        if port and self._descriptor is None:
+            with suppress(OSError):
+                self._descriptor = _bound(port).detach()
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def _bound(port: int) -> socket.socket:
