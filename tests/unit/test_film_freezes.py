@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 from roomcast.dispatch.in_process import InProcessDispatch
+from roomcast.ledger.segments import TaskClaim
 from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.lifecycle import Stage
 from roomcast_workers.job import Job
@@ -97,6 +98,14 @@ async def test_process_that_was_frozen_changes_nothing_of_a_film_that_another_on
     films = film_workers(tmp_path, monkeypatch, lambda: unix_time() + 3600 * hours[0])
     films.plan = replace(films.plan, has_audio=True)
     monkeypatch.setattr(coordinator, "encode_sound", encode_sound)
+    claimed, claim = list[TaskClaim](), films.ledger.segments.claim
+
+    async def claim_task(**wanted: Any) -> TaskClaim | None:
+        if found := await claim(**wanted):
+            claimed.append(found)
+        return found
+
+    monkeypatch.setattr(films.ledger.segments, "claim", claim_task)
     first, second = process(films, "first", first_freeze), process(films, "second", second_freeze)
     async with asyncio.timeout(60), first.workers(1) as pool, second.workers(2):
         with first_freeze, second_freeze:
@@ -106,6 +115,7 @@ async def test_process_that_was_frozen_changes_nothing_of_a_film_that_another_on
             (expired,) = await films.ledger.expire_leases(reserved_seconds=60)
             await second.dispatch.wake(film, expired.seq)
             await second_freeze.frozen.wait()
+            await films.encoder.until(lambda: len(films.encoder.begun) == len(claimed))  # of both, before they froze
             before, done = (await films.ledger.get(film)).seq, len(films.encoder.begun)
             first_freeze.thawed.set()
             assert (await films.ended(await first.queue(SHORT))).stage is Stage.DONE, "which comes after its film"

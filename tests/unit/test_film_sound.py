@@ -150,7 +150,7 @@ async def test_film_that_ends_before_its_first_segment_makes_no_more_of_its_soun
     films: FilmWorkers, sound: Sound
 ) -> None:
     await films.encoder.release(lambda task: task.filename != "cancelled.mp4")
-    async with films.workers(1, attempts=2):
+    async with films.workers(1, attempts=2, retry_seconds=0.0):  # the task that failed is the next one again
         film = await films.queue("cancelled.mp4")
         await films.encoder.until(lambda: len(films.encoder.begun) == 1 and bool(sound.runs))
         await films.ledger.request_cancel(film, cancelled(Stage.COMPRESSING))

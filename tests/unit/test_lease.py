@@ -240,6 +240,7 @@ async def test_work_in_a_process_that_was_frozen_goes_on_if_the_ledger_renews_it
     monkeypatch.setattr(lease_module, "time", SimpleNamespace(monotonic=frozen))  # the leases' clock has not moved
 
     async def work() -> str:
+        await renewed_twice(ledger)
         frozen.skipped += 15 * SECONDS
         await renewed_twice(ledger)
         return "done"
@@ -290,7 +291,7 @@ async def silent(tmp_path: Path, elapsed: Elapsed) -> AsyncIterator[SilentLedger
     await opened.close()
 
 
-async def queue_by_final_append(ledger: SilentLedger, *, seconds: float = 5.0) -> Upload:
+async def queue_by_final_append(ledger: SilentLedger, *, seconds: float = SECONDS) -> Upload:
     """Queue an upload as the receiver of its bytes does."""
     upload = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
     await ledger.create([upload])

@@ -14,6 +14,8 @@ from roomcast.media.contract import MediaStore
 from roomcast.media.shared_sources import SharedSources
 from roomcast.runtime.tasks import cancel_and_wait
 
+from tests.support.harness import eventually
+
 
 class RecordingStore:
     """A media store that only opens sources, and records which are open."""
@@ -21,7 +23,6 @@ class RecordingStore:
     def __init__(self) -> None:
         self.opened: list[str] = []
         self.closed: list[str] = []
-        self.all_closed = asyncio.Event()
         self.fails = False
 
     @asynccontextmanager
@@ -34,7 +35,6 @@ class RecordingStore:
         self.opened.append(key)
         yield path
         self.closed.append(key)
-        self.all_closed.set()
 
 
 @pytest.fixture
@@ -67,9 +67,7 @@ async def test_source_without_readers_is_closed_and_its_copy_deleted(store: Reco
     async with sources.open("a", is_needed_again=True):
         pass
     assert store.closed == []
-    async with asyncio.timeout(30):
-        await store.all_closed.wait()
-    assert store.closed == ["a"]
+    await eventually(lambda: store.closed == ["a"] and list(tmp_path.iterdir()) == [], what="the end of the copy")
     async with sources.open("a"):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -6,10 +6,12 @@ import asyncio
 import sqlite3
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from roomcast.errors import LedgerDiskFull, StorageError
 from roomcast.runtime import sqlite
+from roomcast.runtime.logs import outages
 from roomcast.runtime.logs.outages import is_reported
 from roomcast.runtime.sqlite import SqliteDatabase
 
@@ -29,7 +31,8 @@ async def test_call_on_an_unusable_connection_raises_storage_error(tmp_path: Pat
 async def test_full_disk_undoes_all_writes_of_its_transaction_and_is_logged_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_WRITABLE_AFTER_SECONDS", 0.0)
+    now = [0.0]  # the small write may be a transaction of its own, and succeed on the full disk
+    monkeypatch.setattr(outages, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def create(connection: sqlite3.Connection) -> None:
         connection.execute("CREATE TABLE t (x)")
@@ -48,6 +51,7 @@ async def test_full_disk_undoes_all_writes_of_its_transaction_and_is_logged_once
             assert all(isinstance(error, LedgerDiskFull) and is_reported(error) for error in full)
         assert [entry["event"] for entry in log] == ["ledger_writes_unavailable"]
         set_pages(database, 1000)
+        now[0] += sqlite._WRITABLE_AFTER_SECONDS
         await database.write(partial(insert, 100_000))
         assert [entry["event"] for entry in log] == ["ledger_writes_unavailable", "ledger_writes_available"]
     await database.close()

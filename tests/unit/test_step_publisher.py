@@ -28,7 +28,7 @@ from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Upload
 
 from tests.support.harness import eventually
-from tests.support.ledgers import LEASE, SOURCE, STEPS, Clock, fresh
+from tests.support.ledgers import SOURCE, STEPS, Clock, fresh
 from tests.support.settings import settings_of
 
 OUTPUT = {"key": "u/video.mp4", "bucket": None}
@@ -74,7 +74,7 @@ class Scene:
     async def complete(self, upload: Upload) -> None:
         """Take the upload, which is the only one, to its end."""
         await self.ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
-        claim = await self.ledger.claim_next(holder="w", seconds=LEASE)
+        claim = await self.ledger.claim_next(holder="w", seconds=3600)
         assert claim
         for stage in STEPS:
             change = Change(Entered(stage), "", element={"outputs": [OUTPUT]} if stage is Stage.DONE else None)
