@@ -28,7 +28,9 @@ def link(redis: RunningRedis) -> Iterator[TcpLink]:
 def cluster(folder: Path, link: TcpLink, fake: FakeFfmpeg, members: list[RunningServer]) -> Iterator[Cluster]:
     """A web process and two workers, all on the same link to Redis."""
     cluster = Cluster(
-        *(folder, link.redis_url, members),
+        folder,
+        link.redis_url,
+        members,
         **fake.env,
         ROOMCAST_LEASE_SECONDS="8",
         ROOMCAST_RETRY_SECONDS="0.1",
