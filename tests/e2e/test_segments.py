@@ -13,6 +13,7 @@ from tests.support.clips import make_film
 from tests.support.decoded import packets
 from tests.support.film_viewer import FilmViewer
 from tests.support.harness import SHORT_LEASE, Api, RunningServer, eventually
+from tests.support.log_lines import log_lines
 from tests.support.watchers import Watcher
 
 
@@ -62,7 +63,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def logged(server: RunningServer, event: str, upload_id: str) -> list[dict[str, Any]]:
-    return [line for line in server.log_lines() if line["event"] == event and line.get("upload") == upload_id]
+    return [line for line in log_lines(server.log) if line["event"] == event and line.get("upload") == upload_id]
 
 
 def completed_tasks(server: RunningServer, upload_id: str) -> list[int]:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support import warm
 from tests.support.harness import OURS, RunningServer, RunningWorker, eventually
+from tests.support.log_lines import log_lines
 from tests.support.redis_server import RunningRedis
 from tests.support.start_failures import start_failures
 
@@ -113,7 +114,7 @@ def test_second_server_on_a_data_directory_says_that_it_is_in_use(tmp_path: Path
 
 
 def events(server: RunningServer) -> list[str]:
-    return [line["event"] for line in server.log_lines()]
+    return [line["event"] for line in log_lines(server.log)]
 
 
 @pytest.mark.parametrize("kind", [RunningServer, RunningWorker])
@@ -137,6 +138,7 @@ async def test_process_waits_for_a_redis_that_is_away_says_so_once_and_is_ready_
         "stopping",
         "stopped",
     ]
+    assert server.error_lines() == []
 
 
 class Terminal:

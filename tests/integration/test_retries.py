@@ -123,26 +123,6 @@ async def test_retry_waits_until_the_results_of_the_last_attempt_are_deleted(
     assert may_delete.is_set()
 
 
-async def test_cancel_returns_when_the_files_are_deleted_that_another_one_deletes(
-    api: Api, upload_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deleting, may_delete, deleted = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    async def discard_later(_: DirectoryMediaStore, __: str) -> None:
-        deleting.set()
-        await may_delete.wait()
-        deleted.set()
-
-    monkeypatch.setattr(DirectoryMediaStore, "discard_source", discard_later)
-    monkeypatch.setattr(uploads, "_CLEANUP_BACKOFF", Waits(may_delete.set))
-    monkeypatch.setattr(uploads, "_CLEANUP_WAITS", 1000)
-    first = asyncio.create_task(api.cancel(upload_id))
-    await deleting.wait()
-    assert (await api.cancel(upload_id)).status == 200
-    assert deleted.is_set()
-    assert (await first).status == 200
-
-
 @pytest.mark.parametrize("stall", ["1"])
 @pytest.mark.parametrize("behaviour", ["stall-after:2", "hang", "babble"])
 async def test_stalled_encoder_is_killed(

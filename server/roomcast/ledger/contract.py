@@ -345,9 +345,6 @@ class UploadLog(Protocol):
         unless `set_cleanup` is called before.
         """
 
-    async def is_cleanup_claimed(self, upload_id: str) -> bool:
-        """Return whether the cleanup of an upload that has failed or was cancelled is claimed."""
-
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
         """Set when the upload is due for its next cleanup. Do nothing if it has been deleted from the ledger."""
 

@@ -79,15 +79,14 @@ class Deletion:
         await self._ledger.set_cleanup(upload.id, upload.updated_at + REMEMBERED_SECONDS)
 
 
-async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) -> bool:
-    """Delete the files that an upload in a terminal stage does not need. Return False if that is not due, because it
-    was done before, or because somebody else has begun it.
+async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) -> None:
+    """Delete the files that an upload in a terminal stage does not need, unless another process is doing so; of a
+    cancelled one, the source in any case.
 
     A failure is logged, because `services.maintenance` tries again.
     """
     if not upload.state.terminal:
-        return False
-    is_due = upload.stage is Stage.DONE
+        return
     with _log_failure(upload):
         if upload.stage is Stage.DONE:
             await cleanup_files(media, upload)
@@ -95,11 +94,13 @@ async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) 
                 async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
                     await _delete_files_of_completed(ledger, media, due.upload, due.now)
         elif due := await ledger.claim_cleanup(upload.id):
-            is_due = True
             async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
                 await cleanup_files(media, due.upload)
                 await ledger.set_cleanup(upload.id, None)
-    return is_due
+        elif upload.stage is Stage.CANCELLED and not is_unreadable(upload):
+            # Another process may be at it still, and who has cancelled expects the bytes to be gone. They are this
+            # attempt's alone, so this cannot disturb a retry.
+            await media.discard_source(source_key(upload))
 
 
 async def _delete_files_of_completed(ledger: Ledger, media: MediaStore, upload: Upload, now: float) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.dispatch.contract import Dispatch
-from roomcast.errors import Forbidden, NotFound, SourceGone, StorageError, TimedOut, WasDeleted, WrongState
+from roomcast.errors import Forbidden, NotFound, SourceGone, TimedOut, WasDeleted, WrongState
 from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import CleanupInProgress, Ledger, Replay
 from roomcast.media.contract import MediaStore
@@ -30,7 +30,7 @@ _CANCEL_SECONDS = 20.0
 
 _CLEANUP_BACKOFF = Backoff(0.05, cap=1.0)
 _CLEANUP_WAITS = 8
-"""How often a retry, or a cancel, waits for the deletion of the last attempt's files; about 5 seconds together."""
+"""How often a retry waits for the deletion of the last attempt's files; about 5 seconds together."""
 
 
 class UploadService:
@@ -139,8 +139,7 @@ class UploadService:
             upload = await self._ended(viewer, upload_id)
         if upload.stage is not Stage.CANCELLED:
             raise WrongState(f"The upload is already {upload.stage}.")
-        if not await clean_up_after_end(self._ledger, self._media, upload):
-            await self._cleaned_up(upload_id)
+        await clean_up_after_end(self._ledger, self._media, upload)
         return upload
 
     async def delete(self, viewer: Viewer, upload_id: str) -> Upload:
@@ -177,14 +176,6 @@ class UploadService:
             except CleanupInProgress:
                 await _CLEANUP_BACKOFF.wait(waits)
         return await self._ledger.reopen(upload_id, source_stored=source_stored, actor=actor)
-
-    async def _cleaned_up(self, upload_id: str) -> None:
-        """Wait while the deletion of the last attempt's files is somebody else's, if that does not take long."""
-        with suppress(StorageError):  # the upload is cancelled, and its files will be deleted
-            for waits in range(1, _CLEANUP_WAITS + 1):
-                if not await self._ledger.is_cleanup_claimed(upload_id):
-                    return
-                await _CLEANUP_BACKOFF.wait(waits)
 
     async def _ended(self, viewer: Viewer, upload_id: str) -> Upload:
         """Return an upload when it has reached a terminal stage."""

@@ -334,10 +334,6 @@ class RedisLedger:
         now = self._writer.synced(reply)
         return DueCleanup(now, Snapshot.of(reply[2], now).upload) if reply[0] == b"claimed" else None
 
-    async def is_cleanup_claimed(self, upload_id: str) -> bool:
-        at = await self.scripts.command("ZSCORE", self.scripts.key("cleanups"), upload_id)
-        return at is not None and float(at) > self.scripts.time.now()
-
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
         await self.scripts.run(SET_CLEANUP, upload_id, "" if at is None else repr(at))
 

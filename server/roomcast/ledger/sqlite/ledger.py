@@ -361,9 +361,6 @@ class SqliteLedger:
         # Mostly there is none, which a transaction for writing need not find out.
         return await self.database.write(claim) if await self.database.read(find) else None
 
-    async def is_cleanup_claimed(self, upload_id: str) -> bool:
-        return await self.database.read(lambda connection: is_cleanup_claimed(connection, upload_id, self._clock()))
-
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
         await self.database.write(lambda connection: set_cleanup(connection, upload_id, at))
 
@@ -459,8 +456,10 @@ class SqliteLedger:
 
     def _lease(self, connection: sqlite3.Connection, upload_id: str, holder: str, seconds: float) -> Lease:
         lease = Lease(upload_id, new_token(holder, self._clock()), self._lease_clock() + seconds)
-        query = "UPDATE uploads SET lease_token = ?, lease_expires_at = ? WHERE id = ?"
-        connection.execute(query, (lease.token, lease.expires_at, upload_id))
+        connection.execute(
+            "UPDATE uploads SET lease_token = ?, lease_expires_at = ? WHERE id = ?",
+            (lease.token, lease.expires_at, upload_id),
+        )
         return lease
 
     def _advance(self, connection: sqlite3.Connection, row: StoredUpload, change: Change) -> WrittenEvent:
