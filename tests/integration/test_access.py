@@ -206,7 +206,7 @@ async def test_token_is_verified_with_a_public_key(serve: ServeApp, family: str)
         else ec.generate_private_key(ec.SECP256R1())
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    claims = {"sub": "alice", "exp": time.time() + 60, "aud": ["roomcast"], "iss": "https://idp.example"}
+    claims = {"sub": "alice", "exp": time.time() + 3600, "aud": ["roomcast"], "iss": "https://idp.example"}
     server = await serve(JWT_PUBLIC_KEY=public.decode(), JWT_AUDIENCE="roomcast", JWT_ISSUER="https://idp.example")
     bad = [
         signed_with(public, "alice"),

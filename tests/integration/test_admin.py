@@ -88,7 +88,7 @@ async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
     fake.behave("die")
     failed = await bob.accepted(clip, template="hero-video")
     await bob.finished(failed)
-    fake.behave("slow:60")
+    fake.behave("busy")
     working = [await alice.accepted(clip), await bob.accepted(clip)]
     for api, upload_id in zip((alice, bob), working, strict=True):
         await api.until(upload_id, lambda message: message["stage"] == "compressing" and message["progress"] > 40)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from roomcast.http.admin import bulk
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support.app import AppServer
-from tests.support.harness import Api
+from tests.support.harness import Api, eventually
 from tests.support.tokens import SECRET, token
 
 UNKNOWN = "upload_" + "0" * 32
@@ -42,6 +43,11 @@ def counts(result: dict[str, Any]) -> tuple[int, int, int, int]:
 
 def reasons(result: dict[str, Any]) -> dict[str, str]:
     return {one["uploadId"]: one["code"] for one in result["skipped"]}
+
+
+def only_file_of(server: AppServer, upload_id: str) -> list[Path]:
+    files = [path for path in server.files_of(upload_id) if path.is_file()]
+    return files if len(files) == 1 else []
 
 
 async def reserve(api: Api, count: int) -> list[str]:
@@ -77,7 +83,8 @@ async def test_what_matches_is_counted_cancelled_retried_and_deleted(
     assert refused.refusal == (400, "MALFORMED"), "the cursor is of another filter"
 
     # One source is deleted behind the server's back. A retry by its owner asks for the file, others have none.
-    (source,) = [path for path in server.files_of(failed[0]) if path.is_file()]
+    # Results of the attempt, such as its poster, are deleted after its end.
+    (source,) = await eventually(lambda: only_file_of(server, failed[0]), what="the source alone")
     source.rename(source.with_name("elsewhere"))
     errors = {"status": "error"}
     retried = await act(admin, "retry", filter=errors, dryRun=True)

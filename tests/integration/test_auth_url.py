@@ -54,7 +54,7 @@ class Shop:
         user = request.cookies.get("sid") or request.headers.get("Authorization", "").removeprefix("Bearer ")
         if user in ("", "nobody"):
             return web.Response(status=401)
-        return web.json_response({"user": user, "admin": user == "root", "expires": time.time() + 60})
+        return web.json_response({"user": user, "admin": user == "root", "expires": time.time() + 3600})
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ async def test_tokens_are_verified_with_the_keys_of_a_url_which_rotate(
         return web.json_response({"keys": entries})
 
     def signed(name: str, **claims: Any) -> str:
-        full = {"sub": "ada", "exp": time.time() + 60, "aud": "roomcast", "iss": "https://idp.example", **claims}
+        full = {"sub": "ada", "exp": time.time() + 3600, "aud": "roomcast", "iss": "https://idp.example", **claims}
         return jwt.encode(full, keys[name], "ES256", headers={"kid": name})
 
     shop.answer = answer

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Shelf
 from tests.support.app import AppServer
 from tests.support.clips import text_named_mp4, truncate
-from tests.support.harness import Api, HalfSent, Reply, eventually
+from tests.support.harness import Api, HalfSent, Reply, eventually, paths_below
 from tests.support.tus import Tus
 from tests.support.watchers import Watcher
 
@@ -39,14 +39,14 @@ async def server_intact(server: AppServer, api: Api, shelf: Shelf) -> AsyncItera
     yield
     assert await api.healthy()
     assert (await api.finished(await api.accepted(shelf.image("after.png", size=SMALL))))["status"] == "completed"
-    await eventually(lambda: strays(server) == [], 3, what=f"no stray files, not {strays(server)}")
+    await eventually(lambda: strays(server) == [], what="the deletion of stray files")
     assert server.error_lines() == []
 
 
 def strays(server: AppServer) -> list[Path]:
     """Files that belong neither to the results nor to the databases."""
     known = re.compile(r"media/|(ledger|assemblies)[.]|url[.]secret$|deployment$|.*/[.]lock$")
-    files = [path for path in server.data.rglob("*") if path.is_file()]
+    files = [path for path in paths_below(server.data) if path.is_file()]
     return [path for path in files if not known.match(f"{path.relative_to(server.data)}")]
 
 
@@ -297,6 +297,7 @@ async def test_strange_file_name_of_a_reservation_is_cleaned(server: AppServer, 
         assert last["filename"] == entry["filename"], case
         for output in last["element"]["outputs"]:
             assert (await api.request("GET", output["url"])).status == 200, case
+        await eventually(lambda: strays(server) == [], what="the deletion of the source")
         folder = server.data / "media" / entry["uploadId"]
         assert all(path.is_relative_to(folder) for path in server.files_of(entry["uploadId"])), case
 

@@ -219,7 +219,8 @@ async def test_files_of_one_request_have_one_template(
     checks.decide = decide
     files = [{"filename": "large.png"}, {"filename": "small.png"}]
     assert (await alice.request("POST", "/api/uploads", json={"files": files})).refusal == (503, "HOOK_FAILED")
-    assert "different templates" in log[-1]["reason"]
+    (failure,) = [entry for entry in log if entry["event"] == "function_failed"]
+    assert "different templates" in failure["reason"]
     log.clear()
 
 

@@ -45,6 +45,7 @@ from tests.integration.test_uploads import (  # noqa: F401
 )
 from tests.support.app import AppServer
 from tests.support.harness import Api
+from tests.support.results import source_deleted
 from tests.support.watchers import refused
 
 
@@ -76,6 +77,7 @@ async def test_media_links_processing_and_deletion_work_by_the_addresses_that_ar
     assert saved.content[2:6] == some.content
     link = (await api.request("POST", f"/api/uploads/{upload_id}/links", json={})).body
     assert (await api.request("GET", f"{link['url']}?download=1")).content == saved.content
+    await source_deleted(server, upload_id)
     again = await api.request("POST", f"/api/uploads/{upload_id}/process", json={"type": "image"})
     assert again.refusal == (409, "SOURCE_GONE")
     assert (await api.delete(upload_id)).status == 200

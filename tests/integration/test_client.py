@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 from roomcast.client import client as roomcast_module
 from roomcast.client.client import LOCAL_FILE, NETWORK, Client, ClientError
+from roomcast.client.local_file import LocalFile
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
@@ -199,9 +200,25 @@ async def test_upload_resumes_what_another_client_left(server: AppServer, roomca
     assert [offset >= MIB for offset in offsets] == [True]
 
 
-async def test_overtaken_client_fails_with_wrong_state(server: AppServer, roomcast: Client, file: Path) -> None:
+async def test_overtaken_client_fails_with_wrong_state(
+    server: AppServer, roomcast: Client, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first client reads no more of its file after some bytes, and the other one none before the first failed."""
+    read_chunks = LocalFile.chunks
+
+    async def held_chunks(source: LocalFile, offset: int) -> AsyncGenerator[bytes, None]:
+        left, is_first = 2 * MIB, offset == 0
+        if not is_first:
+            await asyncio.wait({first})
+        async for chunk in read_chunks(source, offset):
+            yield chunk
+            left -= len(chunk)
+            if is_first and left <= 0:
+                await asyncio.Event().wait()
+
     async with Client(server.url, token=token("ada")) as other:
         reserved = await roomcast.reserve(file)
+        monkeypatch.setattr(LocalFile, "chunks", held_chunks)
         first = asyncio.create_task(roomcast.send(file, reserved["uploadId"]))
         async for state in other.watch(reserved["uploadId"]):
             if state["bytesReceived"] >= MIB:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.deletion import Deletion
 
 from tests.conftest import Shelf
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api, eventually
+from tests.support.results import source_deleted
 from tests.support.tokens import SECRET, token
 from tests.support.watchers import Watcher
 
@@ -102,13 +104,15 @@ async def test_deletion_that_a_crash_interrupted_is_finished_after_the_restart(
     async def dies(*_: Any) -> None:
         raise ConnectionError
 
+    async def nothing(*_: Any) -> None: ...
+
     server = await serve(tmp_path / "data", **settings)
     async with Api(server, token("ada")) as api:
         upload_id = await api.accepted(shelf.image(), template="kept")
         await api.finished(upload_id)
         with monkeypatch.context() as patch:
             patch.setattr(Deletion, "_delete_files", dies)
-            patch.setattr(Deletion, "clean_up", dies)
+            patch.setattr(SqliteLedger, "claim_cleanup", nothing)  # a claim would last for a minute
             assert (await api.delete(upload_id)).status == 500
             assert (await api.get(upload_id)).refusal == (410, "DELETED")
             assert server.files_of(upload_id) != []
@@ -131,6 +135,7 @@ async def test_stored_source_is_processed_with_another_template_as_a_new_upload(
         assert (second["status"], second["metadata"], second["element"]["type"]) == ("completed", {"n": 2}, "image")
         assert second["filename"] == before["filename"]
         assert (await api.get(first)).body["seq"] == before["seq"], "the first upload does not change"
+        await source_deleted(server, second["uploadId"])
         gone = await api.request("POST", f"/api/uploads/{second['uploadId']}/process", json={"type": "kept"})
         assert gone.refusal == (409, "SOURCE_GONE")
         await api.delete(first)

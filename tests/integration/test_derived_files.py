@@ -34,8 +34,8 @@ def settings(tmp_path: Path, fake: FakeFfmpeg) -> dict[str, str]:
 
 
 async def compressing(api: Api, watcher: Watcher, fake: FakeFfmpeg, clip: Path) -> str:
-    """An upload whose film is being compressed, and will be for long."""
-    fake.behave("slow:60")
+    """An upload whose film is being compressed, and will be until `fake` is told something else."""
+    fake.behave("busy")
     upload_id = await api.accepted(clip)
     await watcher.join(upload_id, since=0)
     await watcher.stage(upload_id, "compressing")
@@ -150,7 +150,7 @@ def assert_plays(url: str, folder: Path) -> None:
 async def test_hls_files_are_deleted_with_their_upload(
     api: Api, watcher: Watcher, fake: FakeFfmpeg, shelf: Shelf
 ) -> None:
-    fake.behave("slow:60")
+    fake.behave("busy")
     upload_id = await api.accepted(shelf.clip(), template="streamed")
     await watcher.join(upload_id, since=0)
     await watcher.stage(upload_id, "compressing")

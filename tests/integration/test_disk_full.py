@@ -15,8 +15,9 @@ from tests.conftest import Shelf
 from tests.integration.conftest import ServeApp
 from tests.support import warm
 from tests.support.app import AppServer
-from tests.support.harness import Api, HalfSent, eventually
+from tests.support.harness import Api, HalfSent
 from tests.support.start_failures import start_failures
+from tests.support.tus import on_disk
 from tests.support.watchers import Watcher
 
 MIB = 1 << 20
@@ -73,7 +74,7 @@ async def test_upload_fails_with_disk_full_when_the_disk_fills_meanwhile(
     upload_id, url = await api.reserved("clip.mp4", len(content))
     await watcher.join(upload_id)
     async with HalfSent(server, "PUT", url, content, first=4 * MIB) as sending:
-        await eventually(lambda: sum(path.stat().st_size for path in server.files_of(upload_id)) >= 3 * MIB)
+        await on_disk(server, upload_id, 3 * MIB)
         with only_free(small_disk, 2 * MIB):
             await sending.send()
             assert await sending.status() == 507

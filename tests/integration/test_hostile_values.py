@@ -102,7 +102,7 @@ async def status(server: AppServer, sent: bytes) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         writer.write(sent)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             line = await reader.readline()
         return int(line.split()[1]) if line else 0
     finally:

@@ -15,6 +15,7 @@ from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api
 from tests.support.remote_files import RemoteFiles
+from tests.support.results import source_deleted
 
 StartRemote = Callable[..., Awaitable[str]]
 
@@ -62,6 +63,7 @@ async def test_interrupted_file_continues_where_it_ended(
     assert (state["status"], state["filename"], state["metadata"]) == ("completed", "file.png", {"n": 1})
     assert state["bytesReceived"] == len(files.content)
     assert files.asked == [None, "bytes=100000-", "bytes=100000-"]
+    await source_deleted(server, upload_id)
     assert list((server.data / "incoming").iterdir()) == []
 
 

@@ -106,7 +106,7 @@ async def queued_with_source(ledger: Ledger, media: MediaStore) -> str:
 
 async def failed_with_source(ledger: Ledger, media: MediaStore, *, retryable: bool) -> str:
     key = await queued_with_source(ledger, media)
-    claim = await ledger.claim_next(holder="w", seconds=5)
+    claim = await ledger.claim_next(holder="w", seconds=3600)
     assert claim is not None
     error = error_body(RoomcastError("It failed."), Stage.COMPRESSING, retryable=retryable)
     await ledger.append(claim.upload.id, Change(Failed(), "It failed.", error=error), token=claim.lease.token)
@@ -228,7 +228,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
 
 
 async def test_redis_of_an_hour_ago_deletes_nothing_that_came_since(
-    redis: RunningRedis, media: MediaStore, tmp_path: Path
+    redis: RunningRedis, media: MediaStore, tmp_path: Path, patient_redis: None
 ) -> None:
     """A backup that was restored, or a replica that was behind and is the primary now."""
     client = connect(redis.url)

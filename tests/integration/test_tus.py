@@ -158,8 +158,9 @@ async def test_stalled_chunk_leaves_the_upload_resumable(server: AppServer, api:
     async with half_sent(server, url, 0, large, 2 * MIB) as sending:
         assert await sending.status() == 408
     assert (await api.get(id_of(url))).body["stage"] == "receiving"
-    assert await tus.offset(url) == 2 * MIB
-    await tus.patch(url, 2 * MIB, large[2 * MIB :])
+    offset = await tus.offset(url)
+    assert 0 < offset <= 2 * MIB  # less if this process stood still for a second
+    await tus.patch(url, offset, large[offset:])
     await completed(api, url)
 
 

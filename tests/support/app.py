@@ -106,9 +106,12 @@ def _descendants() -> set[psutil.Process]:
     found: set[psutil.Process] = set()
     parents = [os.getpid()]
     while parents:
-        for children in Path(f"/proc/{parents.pop()}/task").glob("*/children"):
-            with suppress(OSError):  # it has just ended
-                parents += (below := [int(pid) for pid in children.read_text().split()])
+        threads = list[Path]()
+        with suppress(OSError):  # it has just ended
+            threads += Path(f"/proc/{parents.pop()}/task").iterdir()
+        for thread in threads:
+            with suppress(OSError):  # as above
+                parents += (below := [int(pid) for pid in (thread / "children").read_text().split()])
                 for pid in below:
                     with suppress(psutil.NoSuchProcess):
                         found.add(psutil.Process(pid))

@@ -67,6 +67,11 @@ async def eventually(fact: Callable[[], Any], deadline: float = 30.0, *, what: s
         await asyncio.sleep(pause := min(pause * 1.2, 0.16))  # most facts are requests, which cost CPU
 
 
+def paths_below(folder: Path) -> list[Path]:
+    """All files and folders below a folder from which a server may delete some meanwhile: `rglob` then raises."""
+    return [Path(parent, name) for parent, folders, files in os.walk(folder) for name in (*folders, *files)]
+
+
 def is_browser(process: psutil.Process) -> bool:
     """Whether it is one of Chromium's, which tests of one process share and which starts others when it likes."""
     try:
@@ -124,11 +129,11 @@ class ServerUnderTest:
 
     def files_of(self, upload_id: str) -> list[Path]:
         """What lies on disk under this upload's name, the ledger aside."""
-        return [path for path in self.data.rglob("*") if upload_id in str(path.relative_to(self.data))]
+        return [path for path in paths_below(self.data) if upload_id in str(path.relative_to(self.data))]
 
     def scratch(self) -> list[Path]:
         """The files of work in progress."""
-        return [path for path in (self.data / "work").rglob("*") if path.is_file() and path.name != ".lock"]
+        return [path for path in paths_below(self.data / "work") if path.is_file() and path.name != ".lock"]
 
 
 class RunningServer(ServerUnderTest):

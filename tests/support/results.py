@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 from roomcast_workers.ffmpeg.binaries import find_binaries
 
-from tests.support.harness import Api
+from tests.support.harness import Api, ServerUnderTest, eventually
 
 Output = dict[str, Any]
 
@@ -25,6 +25,12 @@ async def fetched(api: Api, output: Output) -> bytes:
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     assert len(reply.content) == output["size"]
     return reply.content
+
+
+async def source_deleted(server: ServerUnderTest, upload_id: str) -> None:
+    """Wait until the source of an upload is deleted, which follows the message of its end."""
+    incoming = server.data / "incoming"
+    await eventually(lambda: not any(upload_id in path.name for path in incoming.iterdir()), what="the source's end")
 
 
 def output(element: dict[str, Any], kind: str) -> Output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from tests.support.harness import Api, HalfSent, Reply, ServerUnderTest, eventually
@@ -88,9 +89,15 @@ async def reserved(api: Api, content: bytes) -> str:
 
 async def on_disk(server: ServerUnderTest, url: str, size: int) -> None:
     """Wait until so many of the upload's bytes are on the disk."""
-    await eventually(
-        lambda: sum(path.stat().st_size for path in server.files_of(id_of(url))) >= size, what=f"{size} bytes on disk"
-    )
+
+    def stored() -> int:
+        count = 0
+        for path in server.files_of(id_of(url)):
+            with suppress(FileNotFoundError):  # it has just been renamed or deleted
+                count += path.stat().st_size
+        return count
+
+    await eventually(lambda: stored() >= size, what=f"{size} bytes on disk")
 
 
 async def completed(api: Api, url: str) -> dict[str, Any]:
