@@ -237,7 +237,9 @@ class RunningServer(ServerUnderTest):
             ended = self.terminate()
             assert ended.code == 0, f"exit code {ended.code}; its log:\n{self.tail()}"
             assert ended.seconds <= EXIT_WITHIN
-        leftovers = self.leftovers()
+            leftovers = self.leftovers()
+        else:  # what ends with a process that was killed ends a moment later
+            _, leftovers = psutil.wait_procs(self.leftovers(), timeout=EXIT_WITHIN)
         for process in leftovers:
             process.kill()
         assert not leftovers, f"left behind: {leftovers}"
