@@ -23,6 +23,7 @@ from roomcast_workers.segments import encoder_version
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support import described
 from tests.support.app import AppServer, app_server, captured_log, nothing_left
+from tests.support.harness import eventually
 
 if TYPE_CHECKING:
     from tests.support.s3_server import Proxy, S3Server
@@ -142,4 +143,5 @@ async def proxy(s3_server: S3Server) -> AsyncIterator[Proxy]:
 
     async with proxy_before(s3_server.url) as running:
         yield running
+        await eventually(running.idle, what="the end of requests whose clients have gone")
     s3_server.empty()

@@ -380,6 +380,19 @@ async def test_cleanup_is_stopped_before_its_claim_ends(
         await ledger.reopen(upload.id, source_stored=True)
 
 
+async def test_source_of_a_cancelled_upload_is_gone_although_another_process_has_claimed_its_cleanup(
+    ledger: SqliteLedger, media: MediaStore, tmp_path: Path
+) -> None:
+    upload = await created(ledger, Clock())
+    await put(media, source_key(upload))
+    await stored_result(media, upload.id, tmp_path)
+    upload = await ledger.request_cancel(upload.id, cancelled(upload.stage))
+    assert await ledger.claim_cleanup()
+    await clean_up_after_end(ledger, media, upload)
+    assert list(await media.list_sources()) == []
+    assert await media.has_results(upload.id), "a later attempt may have made them"
+
+
 async def test_cleanup_claimed_by_an_earlier_process_is_due_when_the_file_is_opened_again(tmp_path: Path) -> None:
     async with opened(tmp_path / "cleanups.sqlite3") as ledger:
         upload = await failed_after_storing(ledger, Clock())
