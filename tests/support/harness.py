@@ -30,6 +30,7 @@ import aiohttp
 import psutil
 
 from tests.support import described
+from tests.support.ports import HeldPort
 from tests.support.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +159,7 @@ class RunningServer(ServerUnderTest):
         self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": LEASE_SECONDS}
         self._env |= {"ROOMCAST_PRESET": "veryfast", **env}
         self._process: subprocess.Popen[str] | WarmProcess | None = None
+        self._held = HeldPort()
 
     def __enter__(self) -> Self:
         return self if self._process else self.start()
@@ -237,6 +239,7 @@ class RunningServer(ServerUnderTest):
             ended = self.terminate()
             assert ended.code == 0, f"exit code {ended.code}; its log:\n{self.tail()}"
             assert ended.seconds <= EXIT_WITHIN
+        self._held.release()
         leftovers = self.leftovers()
         for process in leftovers:
             process.kill()
@@ -254,9 +257,9 @@ class RunningServer(ServerUnderTest):
             self._process.kill()
             code = self._process.wait()
         seconds = time.monotonic() - asked
+        self._held.hold(self.port)  # it starts again on the same one
         with self._process.stdout as out:
-            stdout = out.read()
-        return Exit(code, seconds, stdout)
+            return Exit(code, seconds, out.read())
 
     def leftovers(self) -> list[psutil.Process]:
         """Living processes that this server started, however long it is dead itself: what carries its data's path."""
