@@ -49,6 +49,7 @@ async def test_server_conforms_to_its_openapi_document(serve: ServeApp, tmp_path
         "--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--max-examples", "1",
         "--generation-deterministic", "--exclude-method", "HEAD",
         "--exclude-path", "/api/doctor/wait", "--request-timeout", "60", "--no-color",
+        "--wait-for-schema", "60",  # which a busy machine may not have made within the ten seconds of the first request
     ]  # fmt: skip
     ran = await asyncio.to_thread(
         subprocess.run,
