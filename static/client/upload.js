@@ -160,10 +160,11 @@ export class Upload extends EventTarget {
   /** Send the rest of the file that was being sent before a reload, if the person allows to read it again. Called in a
    * click; never rejects. @returns {Promise<boolean>} false if it has to be chosen */
   async continueSending() {
+    const { needsFile } = this; // bytes that were on their way may be reported meanwhile
     const handle = await handleOf(/** @type {string} */ (this.id));
     const file = handle && (await fileOf(handle, { ask: true }));
     this.canContinue = false;
-    if (file && this.needsFile && isFileOf(file, /** @type {string} */ (this.id))) void this.send(file);
+    if (file && needsFile && isFileOf(file, /** @type {string} */ (this.id))) void this.send(file);
     else this.#changed();
     return this.file !== null;
   }

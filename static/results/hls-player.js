@@ -32,6 +32,7 @@ export async function attachHls(video, url, onFailure) {
   for (const event of ["play", "seekrequest"]) {
     video.addEventListener(event, () => player.startLoad(-1), { once: true });
   }
+  if (!video.paused) player.startLoad(-1); // a viewer who has pressed the button while hls.js was loaded
   return () => {
     stopSkipping();
     player.destroy();

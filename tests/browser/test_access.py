@@ -78,7 +78,7 @@ async def test_active_upload_is_watched_again_after_a_new_token(
 ) -> None:
     server = serve(**ffmpeg.env, JWT_SECRET=SECRET)
     clip = shelf.clip()
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     demo = await open_page(server, f"?token={token('ada')}")
     await demo.choose(clip)
     card = await demo.card(clip).compresses()

@@ -14,13 +14,17 @@ from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg
 from tests.conftest import Shelf
+from tests.support.browser.admin_scripts import CONNECT_TWICE, DRAIN_ALL, GROUPS
 from tests.support.browser.axe import violations
-from tests.support.browser.demo import WORK_SECONDS
+from tests.support.browser.demo import WORK_SECONDS, hold_timers
 from tests.support.browser.film_state import FilmState
-from tests.support.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer, eventually
 from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
+
+REJOIN_MS = 2_000
+"""After so long, the client connects again when the server has closed its connection."""
 
 
 @pytest.fixture(scope="module")
@@ -127,76 +131,12 @@ async def assert_bulk_run_goes_on_until_it_is_stopped(page: Page) -> None:
     await page.unroute("**/api/admin/uploads/cancel")
 
 
-_GROUPS = """async () => {
-  const { FailureGroups } = await import("/static/admin/panels/failures.js");
-  const list = document.getElementById("failures");
-  const failure = (name, message) =>
-    ({ uploadId: `upload_${name}`, filename: `${name}.mp4`, owner: "ada", at: new Date().toISOString(), message });
-  const group = (code, step, ...messages) =>
-    ({ code, step, retryable: false, uploads: messages.map((message, index) => failure("ab"[index], message)) });
-  const before = [...list.children];
-  list.replaceChildren();
-  new FailureGroups(async () => {}).show(
-    [
-      group("TRANSCODE_ERROR", "compressing", "one reason for both", "one reason for both"),
-      group("UNREADABLE_MEDIA", "probing", "damaged", "empty"),
-    ],
-    Date.now(),
-  );
-  const text = (one, selector) => one.querySelector(selector)?.textContent ?? "";
-  const shown = [...list.children].map((one) => {
-    const members = [...one.querySelectorAll(".failed > li")].map((member) =>
-      [text(member, ".name"), text(member, ".reason")].filter(Boolean).join(": "));
-    const head = `${text(one, ".count")} ${text(one, "h3")}, in ${text(one, ".failed-step")}:`;
-    return `${head} ${text(one, ":scope > .reason")}`.trim() + ` / ${members.join(", ")}`;
-  });
-  list.replaceChildren(...before);
-  return shown;
-}"""
-"""Shows a group whose failures have one message, and one where each has its own, and returns what is shown."""
-
-_DRAIN_ALL = """async () => {
-  const { WorkerProcesses } = await import("/static/admin/panels/workers.js");
-  const ids = ["workers-all", "processes", "processes-empty"];
-  const own = ids.map((id) => document.getElementById(id));
-  const copies = own.map((one) => one.cloneNode());
-  own.forEach((one, index) => one.replaceWith(copies[index]));
-  const orders = [];
-  const panel = new WorkerProcesses(async (...order) => void orders.push(order));
-  const processes = ["one", "two"].map((process) => ({ process, workers: 1, busy: 0, leases: [], paused: false }));
-  const press = (name) =>
-    [...copies[0].querySelectorAll("button:not([hidden])")].find((one) => one.textContent === name).click();
-  panel.show(processes, [], Date.now());
-  press("Drain all worker processes");
-  await Promise.resolve();
-  const since = new Date().toISOString();
-  panel.show(processes, [{ type: "worker", name: "*", by: "root", since, uploads: 0 }], Date.now());
-  press("Resume all worker processes");
-  await Promise.resolve();
-  copies.forEach((one, index) => one.replaceWith(own[index]));
-  return orders;
-}"""
-"""Shows two worker processes, drains and resumes all, and returns the orders."""
-
-_CONNECT_TWICE = """async (token) => {
-  const { connect } = await import("/static/roomcast.js");
-  globalThis.connections = [connect({ token }), connect({ token })];
-  const online = (one) => new Promise((resolve) => {
-    const check = () => one.state === "online" && resolve();
-    one.addEventListener("statechange", check);
-    one.watch("upload_" + "0".repeat(32));
-    check();
-  });
-  await Promise.all(connections.map(online));
-}"""
-
-
 async def test_admin_sees_a_failure_and_retries_the_upload(
     admin_server: RunningServer, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
 ) -> None:
     server = admin_server
     clip = shelf.clip("holiday.mp4", seconds=1, size="160x120")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     await page.goto(f"{server.url}/admin")
     field = page.get_by_label("Admin access token")
     for given, problem in (("garbage", "The token is not valid."), (token("ada"), "Only an admin may see this.")):
@@ -250,7 +190,11 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
         await reaches(row(page, waiting), "Deleted")
         await expect(delete).to_be_hidden()
         assert (await ada.get(waiting)).status == 410
-        assert (await ada.request("GET", address)).status == 404
+
+        async def file_is_gone() -> bool:  # it is deleted after everybody has heard of it
+            return (await ada.request("GET", str(address))).status == 404
+
+        await eventually(file_is_gone)
 
     await page.get_by_label("State", exact=True).select_option("completed")
     await expect(row(page, working)).to_be_hidden()
@@ -292,9 +236,12 @@ async def test_filters_are_in_the_url_and_actions_concern_what_they_select(
         await page.get_by_role("button", name="Remove the filter owner bob").click()
         await expect(page.get_by_label("Name of the file")).to_be_focused()
         await page.get_by_label("Order").select_option("oldest")
-        await expect(row(page, cancelled)).to_be_visible()
-        shown = await page.locator("tr.upload").evaluate_all("(rows) => rows.map(({ dataset }) => dataset.id)")
-        assert [upload for upload in shown if upload in (*failed, cancelled)] == [*failed, cancelled]
+
+        async def oldest_first() -> bool:  # the rows stay in the order of before until the answer is there
+            shown = await page.locator("tr.upload").evaluate_all("(rows) => rows.map(({ dataset }) => dataset.id)")
+            return [upload for upload in shown if upload in (*failed, cancelled)] == [*failed, cancelled]
+
+        await eventually(oldest_first)
         assert await violations(page) == []
 
         await page.get_by_role("link", name="Transcode error").click()
@@ -324,7 +271,7 @@ async def test_page_of_an_upload_replays_what_its_watchers_saw(
     admin_server: RunningServer, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
 ) -> None:
     clip = shelf.clip("beach.mp4", seconds=1, size="160x120")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     replay, slider = page.locator(".replay"), page.get_by_role("slider", name="Event")
     events, heading = page.locator(".event"), page.get_by_role("heading", name="beach.mp4", level=2)
     async with Api(admin_server, token("ada")) as ada:
@@ -461,11 +408,11 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
             await root.request("POST", "/api/admin/pause", json={"type": "worker", "name": "*"})
         await page.get_by_role("button", name="Resume all worker processes").click()
         await expect(page.locator("#workers-all")).to_be_hidden()
-        assert await page.evaluate(_GROUPS) == [
+        assert await page.evaluate(GROUPS) == [
             "2 Transcode error, in TRANSCODE_ERROR in compressing: one reason for both / a.mp4, b.mp4",
             "2 Unreadable media, in UNREADABLE_MEDIA in probing: / a.mp4: damaged, b.mp4: empty",
         ]
-        assert await page.evaluate(_DRAIN_ALL) == [["pause", "worker", "*"], ["resume", "worker", "*"]]
+        assert await page.evaluate(DRAIN_ALL) == [["pause", "worker", "*"], ["resume", "worker", "*"]]
 
         await expect(history.locator("canvas")).to_have_count(4)
         await history.get_by_role("button", name="Last day").click()
@@ -479,7 +426,8 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         await viewer.get_by_label("Access token").fill(token("eve"))
         await viewer.keyboard.press("Enter")
         await online(viewer)
-        await viewer.evaluate(_CONNECT_TWICE, token("eve"))
+        await viewer.evaluate(CONNECT_TWICE, token("eve"))
+        await hold_timers(viewer, REJOIN_MS)  # who is disconnected stays so
         await page.bring_to_front()
         await page.get_by_text("Connections and rooms").click()
         connections = page.locator("#rooms-list")
@@ -488,6 +436,7 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         async with page.expect_response("**/api/admin/rooms/disconnect") as answered:
             await connections.get_by_role("button", name="Disconnect a connection of eve").first.click()
         assert (await (await answered.value).json())["disconnected"] == 1
+        await expect(connections.get_by_role("button", name="Disconnect a connection of eve")).to_have_count(2)
         await connections.get_by_role("button", name="Disconnect all of eve").click()
         asked = page.get_by_role("dialog", name="Disconnect 2 connections of eve?")
         async with page.expect_response("**/api/admin/rooms/disconnect") as answered:

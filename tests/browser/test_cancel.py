@@ -26,7 +26,7 @@ async def test_cancel_while_compressing_stops_this_upload_only(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, list_uploads: ListUploads
 ) -> None:
     clip, other = shelf.clip("clip.mp4"), shelf.clip("other.mp4")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     demo = await open_page(server)
     await demo.choose(clip, other)
     card = await demo.card(clip).compresses()

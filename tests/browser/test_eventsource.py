@@ -20,7 +20,7 @@ CLOSED = "() => source.readyState === EventSource.CLOSED"
 async def test_event_source_reconnects_with_cookie_and_ends(
     context: BrowserContext, serve: Serve, ffmpeg: Ffmpeg, shelf: Shelf
 ) -> None:
-    ffmpeg.behave("slow:1")
+    ffmpeg.behave("slow:600")
     server = serve(JWT_SECRET=SECRET, **ffmpeg.env, **SHORT_LEASE)
     await context.add_cookies([{"name": "roomcast_token", "value": token("alice"), "url": server.url}])
     page = await context.new_page()

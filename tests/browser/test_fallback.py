@@ -60,7 +60,7 @@ async def blocker(context: BrowserContext) -> Blocker:
 async def test_streams_replace_the_socket_until_it_is_back(
     server: RunningServer, context: BrowserContext, blocker: Blocker, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     own = await OwnPage.open(context, server.url)
     await own.upload(shelf.clip())
     await own.until("roomcast.state === 'streaming' && uploads[0].state?.stage === 'compressing'")
@@ -73,7 +73,8 @@ async def test_streams_replace_the_socket_until_it_is_back(
     received = await own.evaluate("received")
     assert {message["by"] for message in received} >= {"streaming", "online"}
     for earlier, later in pairwise(received):
-        assert later["seq"] - earlier["seq"] in (0, 1), "no event was lost or repeated"
+        if later["by"] != "polling":  # a poll answers with the last event, whatever was before it
+            assert later["seq"] - earlier["seq"] in (0, 1), "no event was lost or repeated"
         assert later["progress"] >= earlier["progress"] or later["attempt"] > earlier["attempt"]
 
 
@@ -81,7 +82,7 @@ async def test_polling_replaces_blocked_streams(
     server: RunningServer, context: BrowserContext, blocker: Blocker, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     blocker.blocked.add("streams")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     own = await OwnPage.open(context, server.url)
     await own.upload(shelf.clip())
     await own.until("roomcast.state === 'polling' && uploads[0].state?.stage === 'compressing'")

@@ -12,13 +12,17 @@ from playwright.async_api import Request, expect
 
 from tests.browser.conftest import ListUploads, OpenPage
 from tests.conftest import Shelf
-from tests.support.browser.demo import WORK_SECONDS, Demo, choosing
+from tests.support.browser.demo import WORK_SECONDS, Demo, choosing, hold_timers
 from tests.support.clips import pad
 from tests.support.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser
 
 LIMIT = 200_000
+LEFT_MS = 1_000
+"""So long after the last event of a drag the page takes the files for gone."""
+MEASURE_MS = 2_000
+"""A file that takes longer to measure is sent, and left to the server."""
 TEMPLATES = """
 [templates.avatar]
 title = "Profile picture"
@@ -52,6 +56,7 @@ async def test_files_that_the_server_would_refuse_are_not_sent(
     strict: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     demo = await open_page(strict)
+    await hold_timers(demo.page, MEASURE_MS)
     limits = "MP4, MOV, WebM, JPEG, PNG, WebP, MP3 and more · up to 200 kB each"
     await expect(demo.page.locator("#limits")).to_have_text(limits)
     asked = calls(demo)
@@ -123,6 +128,7 @@ async def test_folder_dropped_beside_a_file_is_sent_and_files_are_pasted(
         await expect(demo.overlay).to_have_text("Drop to send 3 files")
         await drag("dragCancel")
         await expect(demo.overlay).to_be_hidden()
+        await hold_timers(demo.page, LEFT_MS)
         await drag("dragEnter")
         await expect(demo.overlay).to_be_visible()
         await demo.page.keyboard.press("Escape")

@@ -6,12 +6,15 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import OpenRows
+from tests.support.browser.demo import hold_timers
+from tests.support.browser.rows import UNDO_MS
 
 pytestmark = pytest.mark.browser
 
 
 async def test_moved_list_still_waits_to_cancel_and_a_removed_one_does_not(open_rows: OpenRows) -> None:
     own = await open_rows()
+    await hold_timers(own.page, UNDO_MS)
     await own.run("() => connection.add(0, 'A', 'B').forEach((one) => one.reach('compressing', { progress: 50 }))")
     await own.button("Cancel all").click()
     await own.run("() => document.body.prepend(document.querySelector('upload-progress-list'))")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.async_api import BrowserContext, expect
 
@@ -22,23 +24,32 @@ _LOADED = """
 """
 
 
+_STEPS = """
+([file, count]) => {
+  const shown = renderings.filter(({ name, stage }) => name === file && stage === "Compressing");
+  return new Set(shown.map(({ percent }) => percent)).size >= count;
+}
+"""
+"""Whether so many different percentages of a file were shown while it was compressed."""
+
+
 async def test_two_dropped_clips_are_shown_until_completed(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
-    one, other = shelf.clip("one.mp4", seconds=3, audio=True), shelf.clip("other.mov")
-    ffmpeg.behave("slow:2")
+    one, other = shelf.clip("one.mp4", seconds=8, audio=True), shelf.clip("other.mov")
+    ffmpeg.behave("busy")
     demo = await open_page(server)
     await demo.drop(one, other)
     for file in (one, other):
         await demo.card(file).compresses()
-    ffmpeg.heal()  # the running encoders stay slow, later ones are not
     await expect(demo.card(one).facts).to_contain_text("speed")
     await expect(demo.batch).to_contain_text("2 compressing")
+    await demo.page.wait_for_function(_STEPS, arg=[one.name, 3], timeout=WORK_SECONDS * 1000)
+    ffmpeg.heal()
     for file in (one, other):
         await demo.card(file).reaches("Completed")
         assert_valid_progress(await demo.renderings(file))
     await expect(demo.batch).to_have_text("2 done")
-    assert len({rendering.percent for rendering in await demo.renderings(one) if rendering.stage == "Compressing"}) >= 3
 
 
 async def test_result_plays_and_can_be_downloaded(
@@ -75,7 +86,7 @@ async def test_queued_uploads_show_their_queue_position(
 ) -> None:
     server = serve(**ffmpeg.env, ROOMCAST_WORKERS="1")
     files = [shelf.clip(f"{name}.mp4", seconds=1) for name in ("one", "two", "three")]
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     demo = await open_page(server)
     for file in files:
         await demo.choose(file)
@@ -90,10 +101,10 @@ async def test_queued_uploads_show_their_queue_position(
 
 
 async def test_second_attempt_is_shown(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, tmp_path: Path
 ) -> None:
     clip = shelf.clip(seconds=1)
-    ffmpeg.behave("die-after:2")
+    ffmpeg.behave(f"busy-again:{tmp_path / 'died'}")
     demo = await open_page(server)
     await demo.choose(clip)
     card = demo.card(clip)

@@ -111,11 +111,13 @@ connect({ server: "x" });
 }
 
 SENDER = """
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "roomcast";
 
 const [, , url, path] = process.argv;
 const roomcast = connect({ url });
+while (roomcast.state !== "online") await once(roomcast, "statechange");
 const { status } = await roomcast.upload(new File([readFileSync(path)], "picture.png")).finished;
 console.log(roomcast.state, status);
 roomcast.close();

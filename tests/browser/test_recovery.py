@@ -117,7 +117,7 @@ async def test_socket_replaces_the_stream_again(
     await context.route(SOCKETS, maybe_refuse)
     await context.route_web_socket(SOCKETS, maybe_hang_up)
     clip = shelf.clip()
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     demo = await open_page(server, state=None)
     await demo.choose(clip)
     await demo.card(clip).compresses()
@@ -133,7 +133,7 @@ async def test_page_recovers_after_the_server_was_killed(
     serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     server, clip = serve(**ffmpeg.env, **SHORT_LEASE), shelf.clip()
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     demo = await open_page(server)
     await demo.choose(clip)
     card = await demo.card(clip).compresses()
@@ -152,7 +152,7 @@ async def test_row_of_an_interrupted_transfer_says_what_is_kept_and_goes_on(
 ) -> None:
     server, picture = serve(**SHORT_LEASE), pad(shelf.image(), 1_600_000)
     demo = await open_page(server)
-    async with demo.limited_bandwidth(300_000):
+    async with demo.limited_bandwidth(75_000):
         await demo.choose(picture)
         card = demo.card(picture)
         await expect(card.facts).to_contain_text("/s")
@@ -264,7 +264,7 @@ async def test_second_tab_shows_the_same_uploads(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     one, other = shelf.clip("one.mp4"), shelf.clip("other.mp4")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     first = await open_page(server)
     await first.choose(one)
     await first.card(one).compresses()
@@ -323,7 +323,7 @@ async def test_retry_in_another_tab_is_shown_after_the_room_was_closed(
 ) -> None:
     server = serve(**ffmpeg.env, ROOMCAST_ROOM_LINGER_SECONDS="0")
     clip = shelf.clip()
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     first, second = await open_page(server), await open_page(server)
     await first.choose(clip)
     await second.card(clip).compresses()

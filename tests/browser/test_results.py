@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ kind = "video"
 preset = "ultrafast"
 hls = [240, 144]
 """
+
+NOT_NATIVELY = "HTMLMediaElement.prototype.canPlayType = () => ''"
+"""Leaves HLS to hls.js."""
 
 _SHOWN = "(image) => image.decode().then(() => image.naturalWidth)"
 _PLAYED = """
@@ -56,7 +60,7 @@ async def test_poster_is_shown_while_the_video_is_compressed(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip(size="320x240")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     demo = await open_page(server)
     await demo.choose(clip)
     card = await demo.card(clip).reaches("Compressing")
@@ -109,12 +113,30 @@ async def test_hls_result_plays_in_the_page(
     streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf, natively: bool
 ) -> None:
     if not natively:
-        await context.add_init_script("HTMLMediaElement.prototype.canPlayType = () => ''")
+        await context.add_init_script(NOT_NATIVELY)
     video = await streamed(open_page, streaming, shelf.clip(audio=True))
     if natively and not await video.evaluate("(video) => video.canPlayType('application/vnd.apple.mpegurl')"):
         pytest.skip("this browser leaves HLS to hls.js")
     played = await video.evaluate(_PLAYED)
     assert played.endswith("/hls.m3u8") if natively else played.startswith("blob:")
+
+
+@pytest.mark.usefixtures("own_profile")
+async def test_hls_result_plays_although_the_button_was_pressed_before_the_library_was_loaded(
+    streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf
+) -> None:
+    pressed = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await pressed.wait()
+        await route.continue_()
+
+    await context.add_init_script(NOT_NATIVELY)
+    await context.route(re.compile(r"/hls\.min[^/]*js$"), hold)
+    video = await streamed(open_page, streaming, shelf.clip(audio=True))
+    await video.evaluate("(video) => { video.muted = true; void video.play(); }")
+    pressed.set()
+    assert str(await video.evaluate(_PLAYED)).startswith("blob:")
 
 
 async def test_video_plays_from_the_file_if_hls_fails(

@@ -43,11 +43,12 @@ async def test_broken_connection_resumes_without_resending(
             await own.upload(large)
             await own.midway()
             proxy.break_connections()
-            await eventually(lambda: len(own.chunks) == 2)
+            await eventually(lambda: len(own.chunks) >= 2)
         await own.completes()
-    first, second = own.chunks
+    first, *others = own.chunks  # a try that has not moved yet is ended when the socket is back, and begins again
     assert first == 0
-    assert second > 0.2 * large.stat().st_size, "received bytes are not sent again"
+    assert others == sorted(others)
+    assert others[0] > 0.2 * large.stat().st_size, "received bytes are not sent again"
 
 
 NO_RETRIES_BY_TIME = """
@@ -100,6 +101,12 @@ FileSystemFileHandle.prototype.requestPermission = async () => "granted";
 """
 
 
+def handle_is(relation: str, upload_id: str) -> str:
+    """Return the expression of whether the browser has no handle of an upload's file (`===`), or has one (`!==`)."""
+    module = "import('/static/sending/file-handles.js')"
+    return f"{module}.then(async ({{ handleOf }}) => (await handleOf('{upload_id}')) {relation} null)"
+
+
 async def test_reload_goes_on_by_the_handle_of_the_file_at_once_or_when_that_is_allowed(
     open_own: Open, large: Path
 ) -> None:
@@ -109,6 +116,7 @@ async def test_reload_goes_on_by_the_handle_of_the_file_at_once_or_when_that_is_
         await own.page.evaluate(SEND_BY_HANDLE)
         await own.midway(0.2)
         upload_id = await own.evaluate("uploads[0].id")
+        await own.until(handle_is("!==", upload_id))
         await own.load()
         await own.evaluate(ASK_FOR_PERMISSION)
         await own.evaluate(f"void (globalThis.uploads = [roomcast.watch('{upload_id}')])")
@@ -122,10 +130,7 @@ async def test_reload_goes_on_by_the_handle_of_the_file_at_once_or_when_that_is_
     await own.completes()
     first, second, third = own.chunks
     assert first == 0 < second < third
-    await own.until(
-        "import('/static/sending/file-handles.js')"
-        f".then(async ({{ handleOf }}) => (await handleOf('{upload_id}')) === null)"
-    )
+    await own.until(handle_is("===", upload_id))
 
 
 async def test_same_file_resumes_after_a_reload(open_own: Open, large: Path) -> None:
@@ -143,9 +148,9 @@ async def test_same_file_resumes_after_a_reload(open_own: Open, large: Path) -> 
 
 async def test_watched_upload_needs_its_file_after_a_reload(open_own: Open, large: Path) -> None:
     own = await open_own()
-    async with limited_bandwidth(own.page, 150_000):
+    async with limited_bandwidth(own.page, 50_000):
         (upload_id,) = await own.upload(large)
-        await own.midway()
+        await own.midway(0.1)
         other = await open_own()
         await other.evaluate(f"void (globalThis.watched = roomcast.watch('{upload_id}'))")
         await other.until("watched.state?.stage === 'receiving'")
@@ -187,7 +192,7 @@ async def test_cancel_stops_a_resumable_upload(
             await own.evaluate("uploads[0].pause()")
         await own.evaluate("uploads[0].cancel()")
         assert (await api.get(upload_id)).body["stage"] == "cancelled"
-    assert server.files_of(upload_id) == []
+    await eventually(lambda: not server.files_of(upload_id))
     assert await own.evaluate("uploads[0].finished.catch((error) => error.code)") == "CANCELLED"
     assert await own.evaluate("uploads[0].sending") == "no"
     assert len(own.chunks) == 1

@@ -15,8 +15,8 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import OpenRows, new_context
 from tests.support.browser.axe import AXE, violations
-from tests.support.browser.demo import FOCUSED
-from tests.support.browser.rows import Rows
+from tests.support.browser.demo import FOCUSED, hold_timers
+from tests.support.browser.rows import UNDO_MS, Rows
 from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -248,6 +248,7 @@ async def test_cancelling_all_can_be_undone(open_rows: OpenRows) -> None:
 
 async def test_deletion_waits_until_the_next_one_or_until_the_page_is_left(open_rows: OpenRows) -> None:
     own = await open_rows()
+    await hold_timers(own.page, UNDO_MS)
     await own.run(
         "() => [...'ABC'].forEach((name, at) => connection.add(at, name)[0].reach('done', { progress: 100 }))"
     )

@@ -70,6 +70,7 @@ async def test_files_are_dropped_chosen_and_pasted_into_the_list_that_it_is_for(
     await expect(drop.locator("#zone")).to_have_css("outline-style", "solid")
     async with choosing(page, chosen):
         await page.keyboard.press("Enter")
+    await expect(Card(page, chosen.name).root).to_be_visible()  # each choice asks the server what it accepts
     await give(page, "dragenter", dropped)
     assert await drop.evaluate("(drop) => drop.matches(':state(over)')")
     await give(page, "dragover", dropped)
@@ -77,6 +78,7 @@ async def test_files_are_dropped_chosen_and_pasted_into_the_list_that_it_is_for(
     await give(page, "drop", dropped, folder="holiday")
     await expect(drop.get_by_role("alert")).to_have_text("The folder holiday has no files.")
     assert await drop.evaluate("(drop) => !drop.matches(':state(over)')")
+    await expect(Card(page, dropped.name).root).to_be_visible()
     await give(page, "paste", pasted)
     for file in (chosen, dropped, pasted):
         await Card(page, file.name).reaches("Completed", seconds=WORK_SECONDS)

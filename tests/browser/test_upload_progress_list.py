@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -96,7 +97,7 @@ async def test_long_list_shows_active_rows_and_expands(
     own = await open_list('<upload-progress-list max-items="3"></upload-progress-list>')
     await own.send(done)
     await own.card(done).reaches("Completed")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     await own.send(*going, bad)
     await own.card(bad).reaches("Failed")
     await expect(own.rows).to_have_count(3)
@@ -152,10 +153,18 @@ async def test_dialog_closes_after_completion_unless_it_has_the_focus(open_list:
     one, other = shelf.image("one.png"), shelf.image("other.png")
     own = await open_list('<upload-progress-list mode="dialog" auto-close="50"></upload-progress-list>')
     await expect(own.panel).to_be_hidden()
+    focused = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await focused.wait()
+        await route.continue_()
+
+    await own.page.route("**/api/uploads", hold)  # nothing is completed before the dialog has the focus
     await own.send(one, other)
     dialog = own.list.get_by_role("dialog")
     await expect(dialog).to_have_accessible_name(re.compile(r"^Uploading [12] of 2$"))
     await own.list.get_by_role("button", name="Collapse").focus()
+    focused.set()
     await expect(dialog).to_have_accessible_name("2 uploads completed", timeout=WORK_SECONDS * 1000)
     await own.page.evaluate("() => new Promise((go) => setTimeout(go, 50))")  # equal timers fire in order
     await expect(dialog).to_be_visible()
@@ -181,7 +190,7 @@ async def test_auto_hide_removes_completed_rows_but_not_failed_ones(open_list: O
 
 async def test_list_works_by_keyboard_alone(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     clip = shelf.clip(seconds=1)
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     own = await open_list('<upload-progress-list mode="dialog"></upload-progress-list>')
     await own.send(clip)
     await own.card(clip).reaches("Compressing")
@@ -202,7 +211,7 @@ async def test_list_works_by_keyboard_alone(open_list: Open, shelf: Shelf, ffmpe
 
 async def test_escape_closes_the_dialog_and_restores_the_focus(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     clip = shelf.clip(seconds=1)
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     own = await open_list('<upload-progress-list mode="dialog"></upload-progress-list>')
     await own.send(clip)
     await own.card(clip).reaches("Compressing")
@@ -222,7 +231,7 @@ async def test_escape_closes_the_dialog_and_restores_the_focus(open_list: Open, 
 async def test_every_control_has_a_name_and_a_role(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     clip, bad = shelf.clip("clip.mp4", seconds=1), shelf.image("bad.png")
     bad.write_text("not a picture")
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     own = await open_list('<upload-progress-list mode="dialog"></upload-progress-list>')
     await own.send(clip, bad)
     await own.card(clip).reaches("Compressing")
@@ -242,7 +251,7 @@ async def test_two_lists_share_a_connection_and_a_moved_list_continues(
     open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip(seconds=1)
-    ffmpeg.behave("slow:60")
+    ffmpeg.behave("slow:600")
     own = await open_list("<upload-progress-list></upload-progress-list><upload-progress-list></upload-progress-list>")
     await own.send(clip)
     lists = own.page.locator("upload-progress-list")

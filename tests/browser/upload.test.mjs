@@ -579,6 +579,39 @@ for (const [what, answer] of [
   });
 }
 
+/** A browser that has stored the handle of a file, which may be read once `allowed` has settled. */
+function useHandle(context, file, allowed) {
+  const handle = { requestPermission: () => allowed, queryPermission: async () => "prompt", getFile: async () => file };
+  const request = (result) => {
+    const made = { result };
+    queueMicrotask(() => made.onsuccess());
+    return made;
+  };
+  const store = { get: () => request(handle) };
+  const database = { transaction: () => ({ objectStore: () => store }), close: () => {} };
+  globalThis.indexedDB = { open: () => request(database) };
+  context.after(() => delete globalThis.indexedDB);
+}
+
+test("bytes that were on their way before a reload do not keep the rest of the file from being sent", async (context) => {
+  useStorage(context);
+  void new Upload(connection({ "POST api/uploads": reservation }, aborted).host, { file: large }).start();
+  await settled();
+  let allow = () => {};
+  useHandle(context, large, new Promise((resolve) => (allow = () => resolve("granted"))));
+  const { asked, host } = connection({ [`GET api/uploads/${ID}`]: () => message(9) }, async () => {});
+  const upload = new Upload(host, { id: ID });
+  upload.joined(receiving(2, 100), []);
+  await settled();
+  assert.ok(upload.canContinue);
+  const continued = upload.continueSending();
+  upload.receive(receiving(2, 200));
+  allow();
+  assert.ok(await continued);
+  await settled();
+  assert.equal(asked[0], "resumable");
+});
+
 test("an abandoned upload of this browser needs its file until bytes arrive", async (context) => {
   useStorage(context);
   void new Upload(connection({ "POST api/uploads": reservation }, aborted).host, { file: large }).start();

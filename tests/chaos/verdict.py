@@ -14,7 +14,7 @@ from tests.chaos.clients import UploadingClient, has_ended
 from tests.chaos.deployment import Deployment
 from tests.chaos.plan import Counts
 from tests.support.decoded import packets
-from tests.support.harness import Api, eventually
+from tests.support.harness import Api, eventually, paths_below
 from tests.support.watchers import PROGRESS, Message, Watcher, assert_truthful
 
 RETRYABLE_ENDS = {
@@ -98,7 +98,8 @@ def _check_messages(client: UploadingClient, stored: list[Message]) -> list[str]
 async def check_films(clients: Sequence[UploadingClient], deployment: Deployment, counts: Counts) -> list[str]:
     """Check that no segment of a film is missing or was made twice, although workers that made it were killed."""
     broken: list[str] = []
-    logs = [worker.log.read_text(errors="replace").splitlines() for worker in deployment.cluster.workers]
+    # The last line of each may be half written.
+    logs = [worker.log.read_text(errors="replace").split("\n")[:-1] for worker in deployment.cluster.workers]
     entries = [json.loads(line) for line in itertools.chain(*logs) if line.startswith("{")]
     made = Counter(
         (entry["upload"], entry["plan"], entry["task"])
@@ -162,12 +163,13 @@ async def check_leftovers(clients: Sequence[UploadingClient], deployment: Deploy
 def _leftovers(ends: dict[str, str], deployment: Deployment) -> list[str]:
     failed = {upload_id for upload_id, status in ends.items() if status == "error"}
     data = deployment.cluster.data
-    partial = [str(path) for path in data.rglob("*.part")]
+    there = paths_below(data)
+    partial = [str(path) for path in there if path.suffix == ".part"]
     if deployment.s3:
         keys = deployment.s3.keys()
         multiparts = [f"the multipart upload {key}" for key in deployment.s3.multiparts()]
     else:
-        keys = [str(path.relative_to(data)) for path in data.rglob("*") if "upload_" in path.name]
+        keys = [str(path.relative_to(data)) for path in there if "upload_" in path.name]
         multiparts = []
     sources = [key for key in keys if key.startswith("incoming/") and key.split("/")[1].split(".")[0] not in failed]
     results = [key for key in keys if key.startswith("media/") and ends.get(key.split("/")[1]) != "completed"]

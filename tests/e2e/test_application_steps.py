@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from tests.support.harness import SHORT_LEASE, Api, RunningServer, RunningWorker, eventually
+from tests.support.log_lines import log_lines
 from tests.support.pages import examples
 from tests.support.start_failures import start_failures
 from tests.support.watchers import Watcher, assert_truthful
@@ -214,9 +215,9 @@ async def test_step_that_blocks_the_event_loop_is_named_in_the_log(
 ) -> None:
     upload_id = await sent(api, watcher, folder, "block")
     await watcher.end(upload_id)
-    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
-    named = {line["function"] for line in lines if line["event"] in ("event_loop_blocked", "event_loop_was_blocked")}
-    assert named == {"step scan"}
+    logged = ("event_loop_blocked", "event_loop_was_blocked")
+    named = {line["function"] for line in log_lines(server.log) if line["event"] in logged}
+    assert "step scan" in named, "and others, if the machine stood still in them"
 
 
 async def test_process_killed_in_a_step_starts_again_and_completes(

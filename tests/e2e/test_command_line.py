@@ -282,7 +282,6 @@ def test_worker_without_redis_logs_that_it_is_not_needed_and_idles(tmp_path: Pat
 
 async def test_doctor_finds_nothing_wrong_without_a_proxy_and_names_what_is(server: RunningServer, api: Api) -> None:
     before = (await api.list()).body["uploads"]
-    before = (await api.list()).body["uploads"]
     ran = await run("doctor", server.url, "--wait", "1", "--json", server=server)
     assert (ran.code, ran.messages[0]["findings"]) == (0, [])
     port = server.url.rpartition(":")[2]

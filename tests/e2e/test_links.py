@@ -61,7 +61,7 @@ async def test_links_are_the_same_and_absolute_on_every_surface(
     async with StreamWatcher(f"{server.url}/api/uploads/{upload_id}/events") as stream:
         await stream.closed()
     assert sorted(links(stream.received[-1].message)) == expected
-    (listed,) = (await api.list()).body["uploads"]
+    (listed,) = [upload for upload in (await api.list()).body["uploads"] if upload["uploadId"] == upload_id]
     assert sorted(links(listed)) == expected
     status = await api.request("GET", "/api/transflow/status", params={"assemblyId": sent["assemblyId"]})
     assert sorted(links(status.body)) == sorted(outputs)

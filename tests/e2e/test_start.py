@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from tests.conftest import Serve, Shelf
 from tests.support.ffmpeg_runs import linux
-from tests.support.harness import Api, RunningServer, eventually
+from tests.support.harness import Api, RunningServer, eventually, paths_below
 from tests.support.redis_server import RunningRedis
 
 
@@ -40,12 +40,16 @@ async def test_process_after_an_upload_has_no_foreign_thread_that_enters_python_
     async with Api(server) as api:
         assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
         assert (await api.request("GET", "/metrics")).status == 200
-    names = {(task / "comm").read_text().strip() for task in Path(f"/proc/{server.process.pid}/task").iterdir()}
+        await eventually(lambda: list((server.data / "incoming").iterdir()) == [], what="the deletion of the source")
+    names = set()
+    for task in Path(f"/proc/{server.process.pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            names.add((task / "comm").read_text().strip())
     known = ("python", "asyncio", "ledger", "Thread-", "libuv-worker")
     assert {name for name in names if not name.startswith(known)} == set()
-    files = [server.data, *server.data.rglob("*")]
+    files = {path: path.stat().st_mode for path in [server.data, *paths_below(server.data)]}
     assert {"ledger.sqlite3", "url.secret", "media"} <= {path.name for path in files}
-    assert [path for path in files if path.stat().st_mode & 0o077] == [], "other users can read them"
+    assert [path for path, mode in files.items() if mode & 0o077] == [], "other users can read them"
 
 
 async def test_readyz_fails_before_the_port_closes(serve: Serve, shelf: Shelf) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import pty
 import re
@@ -17,6 +16,7 @@ import pytest
 
 from tests.support import warm
 from tests.support.harness import OURS, RunningServer, RunningWorker, eventually
+from tests.support.log_lines import log_lines
 from tests.support.redis_server import RunningRedis
 from tests.support.start_failures import start_failures
 
@@ -114,7 +114,7 @@ def test_second_server_on_a_data_directory_says_that_it_is_in_use(tmp_path: Path
 
 
 def events(server: RunningServer) -> list[str]:
-    return [json.loads(line)["event"] for line in server.log.read_text().splitlines()]
+    return [line["event"] for line in log_lines(server.log)]
 
 
 @pytest.mark.parametrize("kind", [RunningServer, RunningWorker])
@@ -138,6 +138,7 @@ async def test_process_waits_for_a_redis_that_is_away_says_so_once_and_is_ready_
         "stopping",
         "stopped",
     ]
+    assert server.error_lines() == []
 
 
 class Terminal:

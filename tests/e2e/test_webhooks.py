@@ -130,11 +130,9 @@ async def test_an_outcome_that_a_retry_changed_is_delivered_again(
 async def test_a_failing_receiver_is_sent_the_delivery_until_it_accepts(
     hurried: RunningServer, shelf: Shelf, receiver: Receiver
 ) -> None:
-    receiver.answer = receiver.fail
+    receiver.answer = receiver.fail_once
     async with Api(hurried) as api:
         assembly_id = (await api.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
-        await receiver.until(1)
-        receiver.answer = receiver.thank
         first, second = await receiver.until(2)
         assert first.delivery == second.delivery
         delivery = await settled(api, assembly_id, "delivered")
@@ -151,10 +149,10 @@ async def test_kill_9_between_the_end_and_the_delivery_loses_nothing(
         hurried.kill()
         receiver.answer = receiver.thank
         hurried.restart()
-        first, second = await receiver.until(2)
-        assert first.delivery == second.delivery, "the receiver can tell that it is the same"
-        second.check_signatures()
         await settled(api, assembly_id, "delivered")
+        assert len(receiver.received) >= 2, "the killed server had sent it, and the other has sent it again"
+        assert len({one.delivery for one in receiver.received}) == 1, "the receiver can tell that it is the same"
+        receiver.received[-1].check_signatures()
 
 
 async def test_an_outcome_that_no_server_noticed_is_delivered_after_a_restart(

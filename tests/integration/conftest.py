@@ -21,7 +21,9 @@ from roomcast_workers.sandbox import sandbox
 from roomcast_workers.segments import encoder_version
 
 from tests.e2e.conftest import FakeFfmpeg
+from tests.support import described
 from tests.support.app import AppServer, app_server, captured_log, nothing_left
+from tests.support.harness import eventually
 
 if TYPE_CHECKING:
     from tests.support.s3_server import Proxy, S3Server
@@ -50,6 +52,14 @@ def tried_once() -> Iterator[None]:
         patch.setattr(build, "detect", lambda trials: detect(tuple(trials)))
         patch.setattr(worker, "read_encoder_version", read_encoder_version)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def documents() -> None:
+    """What answers are checked against is made before a server of this process runs: for these seconds, its event loop
+    would stand still."""
+    described.http()
+    described.sockets()
 
 
 @pytest.fixture
@@ -133,4 +143,5 @@ async def proxy(s3_server: S3Server) -> AsyncIterator[Proxy]:
 
     async with proxy_before(s3_server.url) as running:
         yield running
+        await eventually(running.idle, what="the end of requests whose clients have gone")
     s3_server.empty()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 
-from tests.support.ports import free_port
+import pytest
+
+from tests.support.ports import HeldPort, free_port
 
 
 def test_free_port_is_given_once_and_a_program_that_names_it_can_listen_there_again_and_again() -> None:
@@ -18,3 +20,14 @@ def test_free_port_is_given_once_and_a_program_that_names_it_can_listen_there_ag
             socket.create_connection(listener.getsockname()).close()
     for other in others:
         other.close()
+
+
+def test_port_of_a_program_that_has_ended_is_held_for_its_next_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+    held = HeldPort()
+    held.hold(address[1])
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(address)
+    socket.create_server(address).close()
+    held.release()

@@ -106,7 +106,7 @@ async def queued_with_source(ledger: Ledger, media: MediaStore) -> str:
 
 async def failed_with_source(ledger: Ledger, media: MediaStore, *, retryable: bool) -> str:
     key = await queued_with_source(ledger, media)
-    claim = await ledger.claim_next(holder="w", seconds=5)
+    claim = await ledger.claim_next(holder="w", seconds=3600)
     assert claim is not None
     error = error_body(RoomcastError("It failed."), Stage.COMPRESSING, retryable=retryable)
     await ledger.append(claim.upload.id, Change(Failed(), "It failed.", error=error), token=claim.lease.token)
@@ -228,7 +228,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
 
 
 async def test_redis_of_an_hour_ago_deletes_nothing_that_came_since(
-    redis: RunningRedis, media: MediaStore, tmp_path: Path
+    redis: RunningRedis, media: MediaStore, tmp_path: Path, patient_redis: None
 ) -> None:
     """A backup that was restored, or a replica that was behind and is the primary now."""
     client = connect(redis.url)
@@ -378,6 +378,19 @@ async def test_cleanup_is_stopped_before_its_claim_ends(
     assert [line["reason"] for line in logs if line["event"] == "cleanup_failed"] == ["It took too long."]
     with pytest.raises(CleanupInProgress):
         await ledger.reopen(upload.id, source_stored=True)
+
+
+async def test_source_of_a_cancelled_upload_is_gone_although_another_process_has_claimed_its_cleanup(
+    ledger: SqliteLedger, media: MediaStore, tmp_path: Path
+) -> None:
+    upload = await created(ledger, Clock())
+    await put(media, source_key(upload))
+    await stored_result(media, upload.id, tmp_path)
+    upload = await ledger.request_cancel(upload.id, cancelled(upload.stage))
+    assert await ledger.claim_cleanup()
+    await clean_up_after_end(ledger, media, upload)
+    assert list(await media.list_sources()) == []
+    assert await media.has_results(upload.id), "a later attempt may have made them"
 
 
 async def test_cleanup_claimed_by_an_earlier_process_is_due_when_the_file_is_opened_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from roomcast import CallerRequest, Roomcast, Settings, Viewer
 
 from tests.support.app import AppServer, nothing_left
-from tests.support.harness import Api
+from tests.support.harness import Api, eventually
 from tests.support.settings import settings_of
 from tests.support.streams import StreamWatcher
 from tests.support.tus import CHUNK_HEADERS, VERSION
@@ -62,7 +62,7 @@ async def front_page(_: web.Request) -> web.Response:
 
 
 def settings(folder: Path) -> Settings:
-    return settings_of(data=folder, workers=1, preset="veryfast", lease_seconds=2)
+    return settings_of(data=folder, workers=1, preset="veryfast", lease_seconds=30)
 
 
 @pytest.fixture
@@ -207,12 +207,13 @@ async def test_application_shares_the_socket_io_server(rc: Roomcast, tmp_path: P
             assert await watcher.ask("late") == "registered while it runs"
             upload_id, _ = await api.reserved("a.png", 100)
             assert (await watcher.join(upload_id))["ok"]
+        await eventually(lambda: ("disconnect", "ada") in seen)
         with pytest.raises(socketio.exceptions.ConnectionError):
             async with Watcher(server.url, headers=ADA, auth={"banned": True}):
                 pass
         assert (await refused(server.url))["code"] == "UNAUTHENTICATED"
         client = socketio.AsyncClient(handle_sigint=False, reconnection=False)
-        options = {"socketio_path": f"{PREFIX}/socket.io", "namespaces": ["/chat"], "wait_timeout": 10}
+        options = {"socketio_path": f"{PREFIX}/socket.io", "namespaces": ["/chat"], "wait_timeout": 60}
         await client.connect(server.url, headers={**ADA}, **options)
         await client.disconnect()
         with pytest.raises(socketio.exceptions.ConnectionError):

@@ -121,7 +121,7 @@ Scene = Callable[[Site, Connection], Awaitable[None]]
 def play(loop: NewLoop, scene: Scene) -> None:
     async def run() -> None:
         site = Site()
-        async with asyncio.timeout(20), site.open() as port:
+        async with asyncio.timeout(60), site.open() as port:
             connection = Connection(*await asyncio.open_connection("127.0.0.1", port))
             try:
                 await scene(site, connection)

@@ -129,11 +129,13 @@ async def test_queue_moves_are_limited_in_rate_and_the_last_is_notified(
     await listening.subscribe(fresh(Clock()).id)  # so that the queue's channel, asked for before, is subscribed
     began = time.monotonic()
     for _ in range(50):
-        await queue_up(writing, await created(writing, Clock()))
+        upload = await created(writing, Clock())
+        last_began = time.monotonic()
+        await queue_up(writing, upload)
     ended = time.monotonic()
     published = len([reply for reply in received if reply[0] == b"message"])
     assert published <= (ended - began) / 0.1 + 1
-    await eventually(lambda: observer.queue_moved_at > ended)
+    await eventually(lambda: observer.queue_moved_at > last_began)
 
 
 async def test_a_broken_connection_is_replaced_and_the_gap_notified(tmp_path: Path) -> None:

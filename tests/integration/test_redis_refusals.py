@@ -22,6 +22,8 @@ from tests.support.recording_handler import RecordingHandler
 from tests.support.redis_server import RunningRedis
 from tests.support.start_failures import start_failures
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 REPLICA = [["REPLICAOF", "127.0.0.1", "1"]], [["REPLICAOF", "NO", "ONE"]], "Redis is a read-only replica."
 FULL = (
     [["CONFIG", "SET", "maxmemory", "1"]],

@@ -21,6 +21,8 @@ from tests.support.ledgers import Clock, created
 from tests.support.redis_server import RunningRedis
 from tests.support.start_failures import start_failures
 
+pytestmark = pytest.mark.usefixtures("patient_redis")
+
 OTHER = "0" * 64
 
 

@@ -48,7 +48,8 @@ async def test_server_conforms_to_its_openapi_document(serve: ServeApp, tmp_path
         "--url", server.url, "--header", f"Authorization: Bearer {token('alice')}",
         "--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--max-examples", "1",
         "--generation-deterministic", "--exclude-method", "HEAD",
-        "--exclude-path", "/api/doctor/wait", "--request-timeout", "10", "--no-color",
+        "--exclude-path", "/api/doctor/wait", "--request-timeout", "60", "--no-color",
+        "--wait-for-schema", "60",  # which a busy machine may not have made within the ten seconds of the first request
     ]  # fmt: skip
     ran = await asyncio.to_thread(
         subprocess.run,

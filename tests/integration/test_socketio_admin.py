@@ -33,7 +33,7 @@ async def admin_client(
 
     client.on("*", on_event, namespace="/admin")
     try:
-        await client.connect(server.url, namespaces=["/admin"], auth=auth, transports=["websocket"])
+        await client.connect(server.url, namespaces=["/admin"], auth=auth, transports=["websocket"], wait_timeout=60)
         yield client, received
     finally:
         await client.disconnect()
@@ -41,7 +41,7 @@ async def admin_client(
 
 async def test_admin_ui_gets_the_clients_and_their_rooms(serve: ServeApp) -> None:
     server = await serve(ROOMCAST_SOCKETIO_ADMIN=":".join(ADMIN.values()))
-    async with Watcher(server.url), admin_client(server, ADMIN) as (_, received), asyncio.timeout(20):
+    async with Watcher(server.url), admin_client(server, ADMIN) as (_, received), asyncio.timeout(60):
         assert "ALL_EVENTS" in (await received["config"])["supportedFeatures"]
         sockets = await received["all_sockets"]
         assert {one["nsp"] for one in sockets} == {"/", "/admin"}

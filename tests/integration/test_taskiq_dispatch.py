@@ -105,7 +105,11 @@ async def test_process_takes_no_wakeup_without_a_free_worker(
             for number in range(1, 4):
                 await dispatch.wake(f"upload_{number}", 2)
             await idle.called_with("upload_1", "upload_2", "upload_3")
-            assert len(await dispatch.live_workers()) == 2
+
+            async def both_seen() -> bool:
+                return len(await dispatch.live_workers()) == 2
+
+            await eventually(both_seen, what="both processes")
         busy.may_return.set()
     assert busy.ids == ["upload_0"]
 

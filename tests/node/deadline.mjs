@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach } from "node:test";
 
-const SECONDS = 20;
+const SECONDS = 60;
 const { setTimeout, clearTimeout } = globalThis; // those of now: a test may replace them
 let timer;
 

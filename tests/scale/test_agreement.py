@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from roomcast.errors import TranscodeError
+from roomcast.ledger.contract import CleanupInProgress
 from roomcast.ledger.lease_tokens import Lease
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect
@@ -20,13 +22,15 @@ from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Progressed, 
 from roomcast.uploads.model import Change, Forecast, Source, Tick, Upload, error_body
 from roomcast.uploads.transitions import cancelled
 
-from tests.support.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
 from tests.support.scale import oracle
 from tests.support.scale.cluster import Cluster
 from tests.support.scale.listeners import Listeners
 
-SECONDS = 60.0
+SECONDS = 600.0
+"""Of leases, which nobody renews."""
+
 MOVES = 40
 SIZE = 1000
 OUTPUT = {"name": "film", "kind": "video", "mime": "video/mp4", "size": 10, "width": 2, "height": 2, "duration": 1.0}
@@ -76,7 +80,7 @@ class Walk:
 
     async def _move(self, upload: Upload) -> Upload:
         if upload.state.terminal:
-            return await self._ledger.reopen(upload.id, source_stored=upload.source is not None)
+            return await self._reopened(upload)
         if upload.stage is Stage.QUEUED and self._chance.random() < 0.9:
             claim = await self._ledger.claim_next(holder="test", seconds=SECONDS)
             assert claim is not None
@@ -85,6 +89,17 @@ class Walk:
         await self._receive(upload)
         lease = self._leases.get(upload.id)
         return await self._ledger.append(upload.id, self._change(upload), token=lease.token if lease else None)
+
+    async def _reopened(self, upload: Upload) -> Upload:
+        """The upload starts over, once no web process deletes the files of its last attempt."""
+
+        async def after_cleanup() -> Upload | None:
+            with suppress(CleanupInProgress):
+                return await self._ledger.reopen(upload.id, source_stored=upload.source is not None)
+            return None
+
+        reopened: Upload = await eventually(after_cleanup, what="the end of a cleanup")
+        return reopened
 
     async def _receive(self, upload: Upload) -> None:
         if upload.stage is Stage.RECEIVING and upload.id not in self._leases:

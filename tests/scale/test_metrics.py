@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support.exposition import samples
-from tests.support.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer, eventually
 from tests.support.ports import free_port
 from tests.support.redis_server import RunningRedis
 from tests.support.scale.cluster import Cluster
@@ -52,9 +51,15 @@ async def test_each_process_counts_its_own_work_and_all_report_the_same_queue(
     failing = await api.accepted(shelf.clip())
     await watcher.join(failing)
     await watcher.until(failing, lambda message: message["attempt"] == 2)
-    web, worker = await asyncio.gather(
-        scraped(f"{cluster.webs[0].url}/metrics"), scraped(f"http://127.0.0.1:{port}/metrics")
-    )
+    failures = "roomcast_errors_total", "TRANSCODE_ERROR", "compressing"
+
+    async def counted() -> dict[tuple[str, ...], float] | None:
+        """What the worker says once it has counted the failure, after all have heard of it."""
+        found = await scraped(f"http://127.0.0.1:{port}/metrics")
+        return found if failures in found else None
+
+    worker = await eventually(counted, what="the failure in the worker's metrics")
+    web = await scraped(f"{cluster.webs[0].url}/metrics")
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
         assert await response.json() == {"ok": True, "checks": dict.fromkeys(("ledger", "background", "serving"), "ok")}
     assert web["roomcast_received_bytes_total", "image"] == image.stat().st_size
@@ -62,7 +67,7 @@ async def test_each_process_counts_its_own_work_and_all_report_the_same_queue(
     assert web["roomcast_uploads_total", "auto", "starting"] == 2
     assert worker["roomcast_uploads_total", "auto", "completed"] == 1
     assert ("roomcast_uploads_total", "auto", "completed") not in web
-    assert worker["roomcast_errors_total", "TRANSCODE_ERROR", "compressing"] == 1
+    assert worker[failures] == 1
     assert worker["roomcast_step_seconds_count", "compressing", "image"] == 1
     assert web["roomcast_queue_depth",] == 0, "a retry that is not due waits in no queue"
     assert web["roomcast_listeners", "socket"] == 1

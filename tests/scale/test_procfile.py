@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -52,7 +52,12 @@ class Honcho(RunningServer):
 
     def running(self, module: str) -> list[psutil.Process]:
         """The processes of this program."""
-        return [process for process in self.leftovers() if ["-m", module] == process.cmdline()[-2:]]
+        found = []
+        for process in self.leftovers():
+            with suppress(psutil.NoSuchProcess):  # it has ended since
+                if ["-m", module] == process.cmdline()[-2:]:
+                    found.append(process)
+        return found
 
 
 @contextmanager
@@ -71,7 +76,7 @@ def honcho_start(folder: Path, **env: str) -> Iterator[Honcho]:
             honcho.process.kill()
 
 
-async def compresses_and_stops(honcho: Honcho, shelf: Shelf, *, processes: Sequence[str]) -> None:
+async def compresses_and_stops(honcho: Honcho, shelf: Shelf, *, processes: Sequence[str], worker_says: str) -> None:
     """An upload goes through, while each of these modules is one process; SIGTERM ends them all in time."""
     async with Api(honcho) as api:
 
@@ -84,6 +89,7 @@ async def compresses_and_stops(honcho: Honcho, shelf: Shelf, *, processes: Seque
         await eventually(ready, 60.0, what="a web process that is ready, with a worker")
         upload_id = await api.accepted(shelf.clip())
         assert (await api.finished(upload_id))["status"] == "completed"
+        await eventually(lambda: honcho.logged(worker_says), 60.0, what="a worker process that has started")
         assert [len(honcho.running(module)) for module in processes] == [1] * len(processes)
     code, seconds = honcho.stop()
     assert seconds <= EXIT_WITHIN
@@ -96,17 +102,18 @@ async def compresses_and_stops(honcho: Honcho, shelf: Shelf, *, processes: Seque
 async def test_honcho_with_redis_runs_a_web_process_and_a_worker(
     tmp_path: Path, redis: RunningRedis, shelf: Shelf
 ) -> None:
+    processes = ["roomcast", "roomcast_workers"]
     with honcho_start(tmp_path, REDIS_URL=redis.url) as honcho:
-        await compresses_and_stops(honcho, shelf, processes=["roomcast", "roomcast_workers"])
-        assert honcho.logged("Roomcast is working.")
+        await compresses_and_stops(honcho, shelf, processes=processes, worker_says="Roomcast is working.")
 
 
 async def test_honcho_without_redis_runs_a_web_process_that_works_and_an_idle_worker(
     tmp_path: Path, shelf: Shelf
 ) -> None:
+    processes = ["roomcast", "roomcast_workers"]
+    idle = "Roomcast runs its workers inside the web process, because REDIS_URL is not set"
     with honcho_start(tmp_path) as honcho:
-        await compresses_and_stops(honcho, shelf, processes=["roomcast", "roomcast_workers"])
-        assert honcho.logged("Roomcast runs its workers inside the web process, because REDIS_URL is not set")
+        await compresses_and_stops(honcho, shelf, processes=processes, worker_says=idle)
         assert not honcho.logged("Roomcast is working.")
 
 

@@ -28,7 +28,13 @@ def link(redis: RunningRedis) -> Iterator[TcpLink]:
 def cluster(folder: Path, link: TcpLink, fake: FakeFfmpeg, members: list[RunningServer]) -> Iterator[Cluster]:
     """A web process and two workers, all on the same link to Redis."""
     cluster = Cluster(
-        folder, link.redis_url, members, **fake.env, ROOMCAST_LEASE_SECONDS="8", ROOMCAST_RETRY_SECONDS="0.1"
+        folder,
+        link.redis_url,
+        members,
+        **fake.env,
+        ROOMCAST_LEASE_SECONDS="8",
+        ROOMCAST_RETRY_SECONDS="0.1",
+        ROOMCAST_ATTEMPTS=str(RESETS + 3),  # each reset may fail an attempt of the same upload
     )
     cluster.web()
     cluster.worker()

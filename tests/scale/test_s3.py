@@ -325,7 +325,7 @@ async def test_film_is_made_of_segments_in_the_bucket(
     video = tmp_path / "video.mp4"
     video.write_bytes(await fetched(world, cluster, outputs["video"]["url"]))
     assert len(packets(video, "v")) == 120
-    assert [key for key in left(s3, upload_id) if "incoming/" in key] == []
+    await eventually(lambda: all(key.startswith("media/") for key in left(s3, upload_id)), what="the source's end")
     assert s3.multiparts() == []
     await eventually(lambda: not cluster.scratch(), 60, what="the end of the scratch files")
 

@@ -20,6 +20,7 @@ work; this module runs when it is to misbehave.
     grandchild-hang the same, then report once and hang
     slow:SECONDS    honest reports, four a second, for so long; then be the real ffmpeg
     busy            honest reports, four a second, until it is told something else; then be the real ffmpeg
+    busy-again:FILE two honest reports and die if FILE does not exist yet, and make it; else busy
     busy-from:TIME  busy with segments of a film that begin at that second or later, else the real ffmpeg
     die             the return code and some words of a lack of resources, which may pass
     fail            the return code and some words of an encoder that cannot encode this
@@ -191,6 +192,15 @@ def _busy_from(argv: list[str], argument: str) -> None:
         _busy(argv, "")
 
 
+def _busy_again(argv: list[str], argument: str) -> None:
+    try:
+        Path(argument).touch(exist_ok=False)
+    except FileExistsError:
+        _busy(argv, "")
+    else:
+        _die_after(argv, "2")
+
+
 def _die(_argv: list[str], _argument: str) -> NoReturn:
     _end(245, "Resource temporarily unavailable: /secret/path/of/mine")
 
@@ -252,6 +262,7 @@ _BEHAVIOURS: dict[str, Callable[[list[str], str], None]] = {
     "grandchild-hang": _grandchild_hang,
     "slow": _slow,
     "busy": _busy,
+    "busy-again": _busy_again,
     "busy-from": _busy_from,
     "fail": _fail,
     "die": _die,

@@ -20,10 +20,8 @@ class FilmViewer:
         self._sizes: dict[str, int] = {}
 
     async def read(self) -> Film:
-        """Read all playlists, the master playlist first, and the files in them that were not there before."""
-        texts = {"hls.m3u8": await _text(self._api, self._url)}
-        for name in re.findall(r"hls-\w+\.m3u8", texts["hls.m3u8"]):
-            texts[name] = await _text(self._api, urljoin(self._url, name))
+        """Read all playlists as they are at one time, and the files in them that were not there before."""
+        texts = await self._texts()
         files = {name for text in texts.values() for name in re.findall(r"[\w-]+\.(?:m4s|mp4)", text)}
         for name in sorted(files - self._sizes.keys()):
             reply = await self._api.request("GET", urljoin(self._url, name))
@@ -34,6 +32,18 @@ class FilmViewer:
             check_growth(self.films[-1], film)
         self.films.append(film)
         return film
+
+    async def _texts(self) -> dict[str, str]:
+        """Return all playlists, the master playlist first. If that one has changed meanwhile, others may be newer than
+        it, and the bandwidths in it those of fewer segments: then they are read again."""
+        master = await _text(self._api, self._url)
+        while True:
+            texts = {"hls.m3u8": master}
+            for name in re.findall(r"hls-\w+\.m3u8", master):
+                texts[name] = await _text(self._api, urljoin(self._url, name))
+            master = await _text(self._api, self._url)
+            if master == texts["hls.m3u8"]:
+                return texts
 
     async def watch(self, watcher: Watcher, upload_id: str) -> None:
         """Read after each message of the upload until it has ended, and once more."""

@@ -53,8 +53,9 @@ class Flood:
     def __enter__(self) -> Self:
         self._socket = socket.create_connection(("127.0.0.1", self._port))
         self._socket.sendall(handshake())
-        while b"\r\n\r\n" not in self._socket.recv(1 << 16):
-            pass
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += self._socket.recv(1 << 16)
         self._socket.sendall(self._before)
         self._thread.start()
         return self

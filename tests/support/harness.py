@@ -30,6 +30,7 @@ import aiohttp
 import psutil
 
 from tests.support import described
+from tests.support.ports import HeldPort
 from tests.support.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +159,7 @@ class RunningServer(ServerUnderTest):
         self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": LEASE_SECONDS}
         self._env |= {"ROOMCAST_PRESET": "veryfast", **env}
         self._process: subprocess.Popen[str] | WarmProcess | None = None
+        self._held = HeldPort()
 
     def __enter__(self) -> Self:
         return self if self._process else self.start()
@@ -233,11 +235,13 @@ class RunningServer(ServerUnderTest):
 
     def close(self) -> None:
         """For the end of a test: the server stops in good order, and leaves no process behind."""
+        grace = 0.0 if self.alive else EXIT_WITHIN  # what ends with a server that was killed does so a moment later
         if self.alive:
             ended = self.terminate()
             assert ended.code == 0, f"exit code {ended.code}; its log:\n{self.tail()}"
             assert ended.seconds <= EXIT_WITHIN
-        leftovers = self.leftovers()
+        self._held.release()
+        _, leftovers = psutil.wait_procs(self.leftovers(), timeout=grace)
         for process in leftovers:
             process.kill()
         assert not leftovers, f"left behind: {leftovers}"
@@ -254,9 +258,9 @@ class RunningServer(ServerUnderTest):
             self._process.kill()
             code = self._process.wait()
         seconds = time.monotonic() - asked
+        self._held.hold(self.port)  # it starts again on the same one
         with self._process.stdout as out:
-            stdout = out.read()
-        return Exit(code, seconds, stdout)
+            return Exit(code, seconds, out.read())
 
     def leftovers(self) -> list[psutil.Process]:
         """Living processes that this server started, however long it is dead itself: what carries its data's path."""
@@ -411,8 +415,7 @@ class Api:
         return await self.request("GET", "/api/uploads", params=query)
 
     async def healthy(self) -> bool:
-        reply = await self.request("GET", "/healthz")
-        return reply.status == 200 and reply.body == {"ok": True}
+        return (reply := await self.request("GET", "/healthz")).status == 200 and reply.body == {"ok": True}
 
     async def until(
         self, upload_id: str, fact: Callable[[dict[str, Any]], bool], deadline: float = 60.0

@@ -81,6 +81,11 @@ class Receiver:
     async def fail(self, _: web.Request) -> web.StreamResponse:
         return web.Response(status=500)
 
+    async def fail_once(self, request: web.Request) -> web.StreamResponse:
+        """500, and thanks for every request after this one."""
+        self.answer = self.thank
+        return await self.fail(request)
+
     async def hang(self, _: web.Request) -> web.StreamResponse:
         """No answer before the test is over."""
         await self.is_over.wait()

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -170,12 +170,15 @@ def _installed(package: str, program: str) -> Path:
         pytest.skip("npm is not installed, which brings s3rver")
     home = Path(tempfile.gettempdir()) / f"roomcast-{package}-{os.getuid()}"
     path = home / "node_modules" / ".bin" / program
-    if not path.exists():
-        home.mkdir(exist_ok=True)
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(home), package]
-        done = subprocess.run(command, capture_output=True, timeout=100, check=False)
-        if done.returncode != 0:
-            pytest.skip(f"npm could not bring {package}")
+    if not path.exists():  # another process of the tests may be at it, too: it is there all at once
+        with tempfile.TemporaryDirectory(prefix=home.name) as made:
+            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", made, package]
+            done = subprocess.run(command, capture_output=True, timeout=100, check=False)
+            if done.returncode != 0:
+                pytest.skip(f"npm could not bring {package}")
+            home.mkdir(exist_ok=True)
+            with suppress(OSError):  # the other process was first
+                Path(made, "node_modules").rename(home / "node_modules")
     return path
 
 

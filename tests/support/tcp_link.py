@@ -116,5 +116,6 @@ class TcpLink:
 def _reset(writer: asyncio.StreamWriter) -> None:
     """End the connection by RST and not by FIN."""
     if (connection := writer.get_extra_info("socket")) is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with suppress(OSError):  # it has just been closed
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -102,7 +102,7 @@ class Scene:
     def _record(self, client: int, packets: list[bytes]) -> None:
         for packet in packets:
             for text in packet.split(b"\x81\x7e"):  # two frames in one write
-                name, state = orjson.loads(text[text.index(b"[") :])
+                name, state = orjson.loads(text[text.index(b'["') :])  # a length may have the byte of a bracket
                 self.received[client].append((state["uploadId"], name, state["seq"], state["progress"]))
 
 

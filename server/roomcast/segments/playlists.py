@@ -197,7 +197,8 @@ def _entries(board: SegmentBoard, rendition: str, files: _Files) -> list[_Entry]
 
 
 def _bandwidth(entries: Iterable[_Entry], target: int, expected_peak: int) -> Bandwidth:
-    measured = bandwidth_of(((entry.seconds, entry.size) for entry in entries if not entry.gap), target)
+    # With the durations as they are written: a player or a validator counts with no others.
+    measured = bandwidth_of(((round(entry.seconds, 6), entry.size) for entry in entries if not entry.gap), target)
     return replace(measured, peak=max(measured.peak, expected_peak))
 
 

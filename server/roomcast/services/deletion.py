@@ -80,7 +80,8 @@ class Deletion:
 
 
 async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) -> None:
-    """Delete the files that an upload in a terminal stage does not need, unless another process is doing so.
+    """Delete the files that an upload in a terminal stage does not need, unless another process is doing so; of a
+    cancelled one, the source in any case.
 
     A failure is logged, because `services.maintenance` tries again.
     """
@@ -96,6 +97,10 @@ async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) 
             async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
                 await cleanup_files(media, due.upload)
                 await ledger.set_cleanup(upload.id, None)
+        elif upload.stage is Stage.CANCELLED and not is_unreadable(upload):
+            # Another process may be at it still, and who has cancelled expects the bytes to be gone. They are this
+            # attempt's alone, so this cannot disturb a retry.
+            await media.discard_source(source_key(upload))
 
 
 async def _delete_files_of_completed(ledger: Ledger, media: MediaStore, upload: Upload, now: float) -> None:

@@ -320,11 +320,15 @@ async def test_documented_metrics_are_those_of_the_server(server: RunningServer,
     await ada.finished(await ada.accepted(shelf.image(size=(85, 45))))
     documented = {row[0]: set(filter(None, row[1].split(", "))) for row in table(DOCS / "operations.md", "metrics")}
     async with Api(server, token("root", admin=True)) as admin:
-        text = (await admin.request("GET", "/metrics")).content.decode()
+
+        async def counted() -> str | None:  # which may be after the end is there to be read
+            text = (await admin.request("GET", "/metrics")).content.decode()
+            return text if 'roomcast_processing_seconds_count{mime="image/png"}' in text else None
+
+        text: str = await eventually(counted, what="the count of the picture")
     families = set(re.findall(r"^# TYPE (roomcast_\w+) ", text, re.MULTILINE))
     assert {name for name in families if not name.endswith("_created")} == documented.keys()
     for name, labels in re.findall(r"^(roomcast_\w+)\{(.+?)\} ", text, re.MULTILINE):
         family = re.sub(r"_(bucket|sum|count|created)$", "", name)
         known = documented[family] if family in documented else documented[f"{family}_total"]
         assert set(re.findall(r'(\w+)="', labels)) - {"le"} == known, name
-    assert 'roomcast_processing_seconds_count{mime="image/png"}' in text

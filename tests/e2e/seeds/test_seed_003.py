@@ -33,8 +33,8 @@ class Handler:
 
     def about(self, assembly_id: str) -> list[Line]:
         """What it got of an assembly."""
-        lines = map(json.loads, self.file.read_text().splitlines())
-        return [one for one in lines if json.loads(one["raw"])["assembly_id"] == assembly_id]
+        *lines, _ = self.file.read_text().split("\n")  # the last one is empty, or is being written
+        return [one for one in map(json.loads, lines) if json.loads(one["raw"])["assembly_id"] == assembly_id]
 
     async def received(self, assembly_id: str) -> Line:
         """The one request about an assembly, once it has come."""

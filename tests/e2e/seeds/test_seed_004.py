@@ -24,7 +24,7 @@ NOBODYS = "upload_" + "0" * 32
 
 @pytest.fixture(scope="module")
 def settings(fake: FakeFfmpeg) -> dict[str, str]:
-    return {**fake.env, "ROOMCAST_RETRY_SECONDS": "0.5", "JWT_SECRET": SECRET}
+    return {**fake.env, "ROOMCAST_RETRY_SECONDS": "3", "JWT_SECRET": SECRET}
 
 
 @pytest.fixture
@@ -37,9 +37,9 @@ async def task(api: Api, task_id: str, method: str = "GET") -> Reply:
     return await api.request(method, f"/api/progress/{task_id}")
 
 
-async def poll(server: RunningServer, task_id: str) -> list[Line]:
+async def poll(server: RunningServer, task_id: str, *, milliseconds: int = 20) -> list[Line]:
     """The page's whole way with a task."""
-    lines = await run_program("task_poller.mjs", server.url, task_id, "20", token("alice"))
+    lines = await run_program("task_poller.mjs", server.url, task_id, str(milliseconds), token("alice"))
     assert of_kind(lines, "cleaned") == [{"kind": "cleaned", "status": 200, "body": {"status": "cleaned"}}]
     return lines
 
@@ -87,7 +87,7 @@ async def test_task_counts_its_attempts_and_has_the_last_error_after_the_last_on
 ) -> None:
     fake.behave("die")
     task_id = await api.accepted(shelf.clip())
-    lines = await poll(server, task_id)
+    lines = await poll(server, task_id, milliseconds=100)
     shown = of_kind(lines, "shown")
     waiting = [one for one in shown if one["progress"] == -1]
     assert list(dict.fromkeys(one["stage"] for one in waiting)) == ["Retrying... (1/3)", "Retrying... (2/3)"]

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+from roomcast.dispatch import taskiq_streams
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.dispatch.taskiq_streams import TaskiqDispatch
@@ -112,7 +113,8 @@ async def test_failed_handler_is_logged_and_its_worker_goes_on(dispatch: Dispatc
     assert [line["upload"] for line in logs if line["event"] == "worker_failed"] == ["upload_bad"]
 
 
-async def test_live_workers_counts_workers_while_they_run(dispatch: Dispatch) -> None:
+async def test_live_workers_counts_workers_while_they_run(dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taskiq_streams, "LIVE_WORKER_SECONDS", 60.0)  # a process may stand still for a while
     assert await dispatch.live_workers() == Counter()
     async with dispatch.workers(RecordingHandler(), 3):
         assert await dispatch.live_workers() == {process_name(): 3}

@@ -50,8 +50,8 @@ class Deployment:
         assert isinstance(self.ledger, SqliteLedger)
         return SqliteRecordStore(self.ledger.database, table, record_type)
 
-    def delivery(self, listeners: Listeners, *, seconds: float = 20.0) -> EventDelivery:
-        return EventDelivery(self.cursors, self.ledger, listeners, every_event=False, listener_seconds=seconds)
+    def delivery(self, listeners: Listeners) -> EventDelivery:
+        return EventDelivery(self.cursors, self.ledger, listeners, every_event=False)
 
     async def created(self) -> Upload:
         clock = Clock()
@@ -200,7 +200,9 @@ async def test_listener_that_never_returns_is_named_in_the_log_and_is_given_up_i
     async def hangs(_: Upload) -> None:
         await asyncio.Event().wait()
 
-    delivery = deployment.delivery({"completed": [hangs, calls.listener("completed")]}, seconds=0.05)
+    delivery = deployment.delivery({"completed": [hangs, calls.listener("completed")]})
+    for listener, function in delivery._calls.items():
+        function._deadline = 0.05 if listener.function is hangs else 60.0
     await deployment.completed()
     await deployment.deliver(delivery)
     assert calls.made == [("completed", "done", 9)]

@@ -21,6 +21,7 @@ from roomcast.media.s3.store import S3MediaStore
 from roomcast.uploads.model import new_upload_id
 
 from tests.support.harness import eventually
+from tests.support.ports import free_port
 from tests.support.s3_server import (
     BUCKET,
     SIGNER,
@@ -430,8 +431,8 @@ async def test_error_for_a_missing_bucket_does_not_name_it(server: S3Server, tmp
                 pass
 
 
-async def test_unreachable_server_raises_storage_error(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(f"http://127.0.0.1:{unused_tcp_port}") as store:
+async def test_unreachable_server_raises_storage_error() -> None:
+    async with opened(f"http://127.0.0.1:{free_port()}") as store:
         with pytest.raises(StorageError, match=r"^The media store does not answer\.$"):
             await store.check_writable()
 

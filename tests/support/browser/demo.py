@@ -50,6 +50,14 @@ _RECORD_RENDERINGS = """
 NO_HANDLES = "delete globalThis.showOpenFilePicker"
 """Lets the page use the file input, whose files Playwright can choose."""
 
+_HOLD_TIMERS = """
+(delays) => {
+  const held = (delay) => (delays.includes(delay) ? 3_600_000 : delay);
+  const start = globalThis.setTimeout;
+  globalThis.setTimeout = (callback, delay, ...rest) => start(callback, held(delay), ...rest);
+}
+"""
+
 _TRANSFER = """
 (files) => {
   const transfer = new DataTransfer();
@@ -89,6 +97,12 @@ async def choosing(page: Page, *files: Path) -> AsyncIterator[None]:
     chooser = await opening.value
     if files:
         await chooser.set_files(list(files))
+
+
+async def hold_timers(page: Page, *milliseconds: int) -> None:
+    """Let the timers that the page starts from now on with one of these delays last an hour, however long the test
+    stands still."""
+    await page.evaluate(_HOLD_TIMERS, list(milliseconds))
 
 
 FOCUSED = "document.activeElement.shadowRoot?.activeElement ?? document.activeElement"

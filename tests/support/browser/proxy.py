@@ -37,6 +37,7 @@ class BreakableProxy:
         if self.down:
             writer.transport.abort()
             return
+        self._writers.add(writer)  # it can be broken before it reaches the server
         task = asyncio.create_task(self._connect(reader, writer))
         self._copying.add(task)
         task.add_done_callback(self._copying.discard)

@@ -20,6 +20,10 @@ _HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Rows</tit
 """
 
 
+UNDO_MS = 10_000
+"""So long what acts on several rows, or deletes one, can be undone."""
+
+
 class Rows:
     """A tab with a list of fake uploads."""
 

@@ -60,6 +60,7 @@ class Client:
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
+        self._server = url
         self._url = f"{url}/socket.io/"
 
     async def request(
@@ -89,6 +90,12 @@ class Client:
         """Send a POST that must be accepted, with `ok` (`OK` from stock python-socketio)."""
         status, text = await self.poll(sid, body)
         assert (status, text.lower()) == (200, "ok")
+
+    async def post_after_a_poll(self, sid: str, body: str | bytes) -> None:
+        """Send a POST that must be accepted, over a connection of its own: a server that has stood still reads it after
+        a `waiting_poll`, whose connection it has accepted before."""
+        async with aiohttp.ClientSession() as http:
+            await Client(http, self._server).post(sid, body)
 
     async def poll_packets(self, sid: str, count: int = 1) -> list[str]:
         """Poll until `count` packets have come, without pings; return them."""

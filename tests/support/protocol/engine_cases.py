@@ -221,7 +221,7 @@ async def websocket_client_that_answers_no_ping_is_disconnected(client: Client) 
 async def close_packet_ends_a_polling_session(client: Client) -> None:
     sid = await client.open_polling()
     poll = await client.waiting_poll(sid)
-    await client.post(sid, "1")
+    await client.post_after_a_poll(sid, "1")
     assert await poll == (200, "6")
     assert (await client.poll(sid))[0] == 400
 

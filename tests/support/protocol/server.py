@@ -24,7 +24,7 @@ from roomcast.runtime.process import stop_signal
 from tests.support.socketio.servers import SERVERS
 
 PING_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 1.0}
-PONG_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 4.0}  # stock sends clients full seconds only
+PONG_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 10.0}  # stock sends clients full seconds only
 LARGEST_BYTES = 10_000
 NAMESPACES = ("/", "/custom")
 WATCHED = "/watched"
