@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -68,7 +71,8 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the Python of an environment with the wheel and this environment's other packages, without the checkout.
 
-    The dependencies come from here by a path, so that nothing is downloaded and hundreds of megabytes are not copied.
+    The dependencies are this environment's files under other names, so that nothing is downloaded and hundreds of
+    megabytes are not copied. A sandbox can read them there; it could not follow a path to this environment.
     """
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=False, symlinks=True)
@@ -76,12 +80,25 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
     subprocess.run([*command, str(wheel)], check=True, capture_output=True)
     (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))  # whose own .pth files are not read
+    ours = shutil.ignore_patterns("*roomcast*", "*.pth")
+    shutil.copytree(sysconfig.get_path("purelib"), packages, copy_function=_link, ignore=ours, dirs_exist_ok=True)
     return python
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file another name, or copy it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(source, target)
 
 
 class InstalledServer(RunningServer):
     """`roomcast serve` of the installed wheel, started in another folder."""
+
+    warm = False
 
     def __init__(self, data: Path, python: Path, folder: Path) -> None:
         super().__init__(data, command=(str(python.with_name("roomcast")), "serve"))
