@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from roomcast_workers.ffmpeg.binaries import find_binaries
 
-from tests.support import fake_ffmpeg
+from tests.support import described, fake_ffmpeg
 from tests.support.harness import RunningServer
 
 
@@ -46,6 +46,14 @@ class HeldServer:
 
     def let_go(self) -> None:
         self._file.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def documents() -> None:
+    """What answers are checked against is made before the first server runs: for these seconds, no client and no
+    receiver of a test would answer it."""
+    described.http()
+    described.sockets()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from roomcast.runtime import tasks
 from roomcast.runtime.process import process_name
 
 from tests.conftest import Shelf
@@ -71,8 +72,9 @@ async def test_uploads_of_a_paused_template_wait_and_say_so(server: AppServer, a
 
 
 async def test_a_paused_process_takes_nothing_and_readiness_warns_of_it(
-    server: AppServer, alice: Api, shelf: Shelf
+    server: AppServer, alice: Api, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tasks, "READINESS_SECONDS", 60.0)  # a disk that stands still is for other tests
     this_process = {"type": "worker", "name": process_name()}
     async with Api(server, ADMIN) as admin:
         await order(admin, "pause", this_process)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.model import Upload
 
-from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api, HalfSent, eventually
 from tests.support.tus import MIB, Tus, checksum, completed, half_sent, id_of, metadata, on_disk, reserved
@@ -194,21 +195,28 @@ async def test_two_racing_clients_complete_one_file(api: Api, tus: Tus, large: b
     await completed(api, url)
 
 
-async def test_upload_without_further_chunks_expires_and_can_be_retried(serve: ServeApp, large: bytes) -> None:
-    server = await serve(ROOMCAST_RESERVATION_SECONDS="8")
-    async with Api(server) as api, Watcher(server.url) as watcher:
-        tus = Tus(api)
-        url = await tus.create(len(large))
-        await watcher.join(id_of(url))
-        assert (await tus.patch(url, 0, large[:MIB])).status == 204
-        last = await watcher.end(id_of(url))
-        assert (last["error"]["code"], last["error"]["retryable"]) == ("STALLED", True)
-        assert (await tus.head(url)).status == 410
-        assert (await tus.patch(url, MIB, large[MIB:])).refusal == (410, "NOT_FOUND")
-        await eventually(lambda: server.files_of(id_of(url)) == [], what="the end of its bytes")
-        assert (await api.retry(id_of(url))).status == 200
-        assert (await tus.patch(url, 0, large)).status == 204
-        await completed(api, url)
+async def test_upload_without_further_chunks_expires_and_can_be_retried(
+    server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, expire_leases = 3600.0, SqliteLedger.expire_leases
+
+    async def expire(ledger: SqliteLedger, *, reserved_seconds: float) -> list[Upload]:
+        return await expire_leases(ledger, reserved_seconds=min(reserved_seconds, waits))
+
+    monkeypatch.setattr(SqliteLedger, "expire_leases", expire)
+    url = await tus.create(len(large))
+    await watcher.join(id_of(url))
+    assert (await tus.patch(url, 0, large[:MIB])).status == 204
+    waits = 0.0
+    last = await watcher.end(id_of(url))
+    waits = 3600.0
+    assert (last["error"]["code"], last["error"]["retryable"]) == ("STALLED", True)
+    assert (await tus.head(url)).status == 410
+    assert (await tus.patch(url, MIB, large[MIB:])).refusal == (410, "NOT_FOUND")
+    await eventually(lambda: server.files_of(id_of(url)) == [], what="the end of its bytes")
+    assert (await api.retry(id_of(url))).status == 200
+    assert (await tus.patch(url, 0, large)).status == 204
+    await completed(api, url)
 
 
 async def test_delete_cancels_the_upload_and_deletes_its_bytes(
