@@ -164,8 +164,8 @@ export class Upload extends EventTarget {
     const handle = await handleOf(/** @type {string} */ (this.id));
     const file = handle && (await fileOf(handle, { ask: true }));
     this.canContinue = false;
-    if (file && needsFile && isFileOf(file, /** @type {string} */ (this.id))) void this.send(file);
-    else this.#changed();
+    const isWanted = needsFile && !this.file && this.state?.stage === "receiving"; // the person may have taken long
+    void (file && isWanted && isFileOf(file, /** @type {string} */ (this.id)) ? this.send(file) : this.#changed());
     return this.file !== null;
   }
 

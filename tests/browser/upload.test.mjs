@@ -593,24 +593,29 @@ function useHandle(context, file, allowed) {
   context.after(() => delete globalThis.indexedDB);
 }
 
-test("bytes that were on their way before a reload do not keep the rest of the file from being sent", async (context) => {
-  useStorage(context);
-  void new Upload(connection({ "POST api/uploads": reservation }, aborted).host, { file: large }).start();
-  await settled();
-  let allow = () => {};
-  useHandle(context, large, new Promise((resolve) => (allow = () => resolve("granted"))));
-  const { asked, host } = connection({ [`GET api/uploads/${ID}`]: () => message(9) }, async () => {});
-  const upload = new Upload(host, { id: ID });
-  upload.joined(receiving(2, 100), []);
-  await settled();
-  assert.ok(upload.canContinue);
-  const continued = upload.continueSending();
-  upload.receive(receiving(2, 200));
-  allow();
-  assert.ok(await continued);
-  await settled();
-  assert.equal(asked[0], "resumable");
-});
+for (const [what, meanwhile, isSent] of [
+  ["bytes that were on their way before a reload do not keep the rest of the file from being sent", receiving(2, 200), true],
+  ["a file that may be read again is not sent if its upload has ended meanwhile", failed(3, "STALLED"), false],
+]) {
+  test(what, async (context) => {
+    useStorage(context);
+    void new Upload(connection({ "POST api/uploads": reservation }, aborted).host, { file: large }).start();
+    await settled();
+    let allow = () => {};
+    useHandle(context, large, new Promise((resolve) => (allow = () => resolve("granted"))));
+    const { asked, host } = connection({ [`GET api/uploads/${ID}`]: () => message(9) }, async () => {});
+    const upload = new Upload(host, { id: ID });
+    upload.joined(receiving(2, 100), []);
+    await settled();
+    assert.ok(upload.canContinue);
+    const continued = upload.continueSending();
+    upload.receive(meanwhile);
+    allow();
+    assert.equal(await continued, isSent);
+    await settled();
+    assert.equal(asked[0], isSent ? "resumable" : undefined);
+  });
+}
 
 test("an abandoned upload of this browser needs its file until bytes arrive", async (context) => {
   useStorage(context);

@@ -98,9 +98,10 @@ async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) 
                 await cleanup_files(media, due.upload)
                 await ledger.set_cleanup(upload.id, None)
         elif upload.stage is Stage.CANCELLED and not is_unreadable(upload):
-            # Another process may be at it still, and who has cancelled expects the bytes to be gone. They are this
-            # attempt's alone, so this cannot disturb a retry.
-            await media.discard_source(source_key(upload))
+            # Another process may not have deleted it yet, and the bytes must be gone when the cancel is answered. They
+            # are this attempt's alone, so this cannot disturb a retry.
+            async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
+                await media.discard_source(source_key(upload))
 
 
 async def _delete_files_of_completed(ledger: Ledger, media: MediaStore, upload: Upload, now: float) -> None:
