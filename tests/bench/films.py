@@ -6,7 +6,6 @@ a given time for each segment, so that four workers fit on two cores.
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -32,6 +31,7 @@ from tests.support import corpus, fake_ffmpeg
 from tests.support.clips import make_film, make_heavy_clip
 from tests.support.decoded import packets
 from tests.support.harness import SHORT_LEASE, Api, RunningServer, eventually
+from tests.support.log_lines import log_lines
 from tests.support.segment_runs import encode_all, planned_film
 
 _SEGMENT = re.compile(r"segment-\d+\.mp4")
@@ -190,8 +190,7 @@ async def _live(seconds: float) -> None:
 
 
 def _logged(server: RunningServer, event: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == event]
+    return [line for line in log_lines(server.log) if line["event"] == event]
 
 
 def _time(line: dict[str, Any]) -> float:

@@ -14,6 +14,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.bench.generator import send_bodies
 from tests.bench.memory import FILM
 from tests.bench.rows import Row, rounds, row
 from tests.bench.servers import BenchServer, Node, Roomcast
+from tests.support.harness import paths_below
 
 _LARGE_FILE = 1 << 20
 """Files above this size were uploaded, and are deleted after each turn."""
@@ -93,11 +95,21 @@ def _turn(server: BenchServer, method: UploadMethod, streams: int, size: int, fo
     statuses = send_bodies(server.port, heads, fill=size - len(FILM), tail=method.tail, folder=folder)
     used = server.cpu() - began
     assert all(200 <= status < 300 for status in statuses), f"{server.name}: {statuses}"
-    stored = [path for path in server.data.rglob("*") if path.is_file() and path.stat().st_size > _LARGE_FILE]
-    assert sum(path.stat().st_size for path in stored) >= streams * size, f"{server.name} stored {stored}"
+    stored = _large_files(server.data)
+    assert sum(stored.values()) >= streams * size, f"{server.name} stored {stored}"
     for path in stored:
         path.unlink()
     return streams * size / 1e6 / used
+
+
+def _large_files(folder: Path) -> dict[Path, int]:
+    """Return the files that were uploaded, with their sizes."""
+    found = {}
+    for path in paths_below(folder):
+        with suppress(FileNotFoundError):  # it is a file of the server's own, which has just been deleted
+            if (size := path.stat().st_size) > _LARGE_FILE:
+                found[path] = size
+    return found
 
 
 def _put(server: BenchServer, size: int) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from tests.chaos.deployment import Deployment
 from tests.chaos.plan import Counts
 from tests.support.decoded import packets
 from tests.support.harness import Api, eventually, paths_below
+from tests.support.log_lines import log_lines
 from tests.support.watchers import PROGRESS, Message, Watcher, assert_truthful
 
 RETRYABLE_ENDS = {
@@ -98,9 +98,7 @@ def _check_messages(client: UploadingClient, stored: list[Message]) -> list[str]
 async def check_films(clients: Sequence[UploadingClient], deployment: Deployment, counts: Counts) -> list[str]:
     """Check that no segment of a film is missing or was made twice, although workers that made it were killed."""
     broken: list[str] = []
-    # The last line of each may be half written.
-    logs = [worker.log.read_text(errors="replace").split("\n")[:-1] for worker in deployment.cluster.workers]
-    entries = [json.loads(line) for line in itertools.chain(*logs) if line.startswith("{")]
+    entries = list(itertools.chain(*(log_lines(worker.log) for worker in deployment.cluster.workers)))
     made = Counter(
         (entry["upload"], entry["plan"], entry["task"])
         for entry in entries

@@ -11,7 +11,7 @@ from tests.support.app import AppServer
 from tests.support.clips import make_film
 from tests.support.decoded import packets, pictures_digest
 from tests.support.film_viewer import FilmViewer, names_at
-from tests.support.harness import Api, eventually
+from tests.support.harness import Api, eventually, paths_below
 from tests.support.hls_rules import Film
 from tests.support.results import output
 from tests.support.watchers import Message, Watcher
@@ -37,6 +37,10 @@ def settings(tmp_path: Path) -> dict[str, str]:
 
 def stored(server: AppServer, key: str) -> Path:
     return server.data / "media" / key
+
+
+def files_in(folder: Path, *suffixes: str) -> list[Path]:
+    return [path for path in paths_below(folder) if path.suffix in suffixes]
 
 
 def check_times(folder: Path, film: Film) -> None:
@@ -120,5 +124,5 @@ async def test_film_is_playable_from_its_first_segment_on(
     for link in listed:
         assert await names_at(api, link) == [f"hls-{side}.m3u8" for side in sides]
     if template == "streamed":
-        names = "".join(path.read_text() for path in master.parent.glob("*.m3u8"))
-        await eventually(lambda: all(path.name in names for path in master.parent.glob("*.m[p4]*")))
+        names = "".join(path.read_text() for path in files_in(master.parent, ".m3u8"))
+        await eventually(lambda: all(path.name in names for path in files_in(master.parent, ".m4s", ".mp4")))

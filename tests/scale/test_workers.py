@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.clips import make_film
 from tests.support.decoded import packets
 from tests.support.ffmpeg_runs import has_ended
 from tests.support.harness import EXIT_WITHIN, Api, eventually
+from tests.support.log_lines import log_lines
 from tests.support.scale.cluster import Cluster, Worker
 from tests.support.tcp_link import TcpLink
 from tests.support.watchers import Message, Recorder, Watcher, assert_truthful, statuses
@@ -270,17 +270,17 @@ async def test_worker_that_was_frozen_past_its_lease_writes_nothing(
 
 
 def logged(cluster: Cluster, event: str, upload_id: str) -> list[tuple[Worker, dict[str, Any]]]:
-    """The lines of the workers' logs about an upload, with the worker of each. The last line may be half written."""
+    """Return the lines of the workers' logs about an upload, with the worker of each."""
     return [
         (worker, line)
         for worker in cluster.workers
-        for line in map(json.loads, worker.log.read_text().split("\n")[:-1])
+        for line in log_lines(worker.log)
         if line["event"] == event and line.get("upload") == upload_id
     ]
 
 
 def has_lost(cluster: Cluster, worker: Worker, upload_id: str) -> bool:
-    """Whether this worker knows that another one has the upload's lease."""
+    """Return whether this worker knows that another one has the upload's lease."""
     return worker in dict(logged(cluster, "lease_lost", upload_id))
 
 

@@ -36,6 +36,7 @@ from roomcast_workers.steps.plan import StepPlan
 from roomcast_workers.video.encoder import EncodedFile
 from roomcast_workers.worker import WorkerPool
 
+from tests.support.harness import paths_below
 from tests.support.segment_files import film_plan
 
 SHORT = "short.mp4"
@@ -188,7 +189,7 @@ class FilmWorkers:
     def stored(self, upload_id: str) -> list[str]:
         """The results of an upload, by their names below its folder."""
         folder = self.folder / "data" / "media" / upload_id
-        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        return sorted(path.relative_to(folder).as_posix() for path in paths_below(folder) if path.is_file())
 
 
 async def _probe(job: Job) -> None:

@@ -1,4 +1,4 @@
-"""The log of a process, while that writes to it."""
+"""Files with a JSON object in each line, such as logs, while a process writes to them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from typing import Any
 
 
 def log_lines(log: Path) -> list[dict[str, Any]]:
-    """Return the events in a log. Of one that is being written, there may be a part, which is left out."""
+    """Return the objects in a log, without the last line if that is not complete yet."""
     *lines, _ = log.read_text(errors="replace").split("\n")
     return [json.loads(line) for line in lines if line.startswith("{")]

@@ -17,6 +17,7 @@ from tests.conftest import Shelf
 from tests.e2e.seeds.node_program import Line, of_kind, run_program
 from tests.e2e.test_assemblies import expected_id, over, reserve, status
 from tests.support.harness import Api, RunningServer, eventually
+from tests.support.log_lines import log_lines
 from tests.support.tokens import SECRET, token
 
 HOOK_SECRET = "a secret that both of them know"
@@ -33,8 +34,7 @@ class Handler:
 
     def about(self, assembly_id: str) -> list[Line]:
         """What it got of an assembly."""
-        *lines, _ = self.file.read_text().split("\n")  # the last one is empty, or is being written
-        return [one for one in map(json.loads, lines) if json.loads(one["raw"])["assembly_id"] == assembly_id]
+        return [one for one in log_lines(self.file) if json.loads(one["raw"])["assembly_id"] == assembly_id]
 
     async def received(self, assembly_id: str) -> Line:
         """The one request about an assembly, once it has come."""
