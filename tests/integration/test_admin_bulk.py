@@ -46,6 +46,7 @@ def reasons(result: dict[str, Any]) -> dict[str, str]:
 
 
 def only_file_of(server: AppServer, upload_id: str) -> list[Path]:
+    """Return the file of an upload, if it has one and no other."""
     files = [path for path in server.files_of(upload_id) if path.is_file()]
     return files if len(files) == 1 else []
 
@@ -71,12 +72,12 @@ async def test_what_matches_is_counted_cancelled_retried_and_deleted(
     hers = {"owner": "alice", "text": "FILM"}
     assert counts(await act(admin, "cancel", filter=hers, dryRun=True)) == (3, 3, 0, 0)
     assert (await alice.get(arriving[0])).body["stage"] == "receiving", "it was only counted"
-    monkeypatch.setattr(bulk, "MAX_CHANGES", 2)
-    first = await act(admin, "cancel", filter=hers)
-    assert (counts(first), bool(first["cursor"])) == ((2, 2, 2, 0), True)
-    second = await act(admin, "cancel", filter=hers, cursor=first["cursor"])
-    assert (counts(second), second["cursor"]) == ((1, 1, 1, 0), None)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk, "MAX_CHANGES", 2)
+        first = await act(admin, "cancel", filter=hers)
+        assert (counts(first), bool(first["cursor"])) == ((2, 2, 2, 0), True)
+        second = await act(admin, "cancel", filter=hers, cursor=first["cursor"])
+        assert (counts(second), second["cursor"]) == ((1, 1, 1, 0), None)
     assert counts(await act(admin, "cancel", filter=hers)) == (3, 0, 0, 3), "it can be repeated"
     assert [(await bob.get(one)).body["stage"] for one in others] == ["receiving"] * 2
     refused = await admin.request("POST", "/api/admin/uploads/cancel", json={"filter": {}, "cursor": first["cursor"]})

@@ -320,12 +320,12 @@ async def test_final_change_whose_answer_stays_unknown_raises_storage_error(sile
 async def test_final_change_of_a_lost_lease_is_not_taken_for_written(
     silent: SilentLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent.lost_before = 1
+    silent.lost_before, append = 1, silent.append
 
     async def lose(upload_id: str, change: Change, *, token: str | None = None) -> Upload:
-        monkeypatch.undo()
+        monkeypatch.setattr(silent, "append", append)
         await silent.claim(upload_id, holder="another web", seconds=60, steal=True)
-        return await silent.append(upload_id, change, token=token)
+        return await append(upload_id, change, token=token)
 
     monkeypatch.setattr(silent, "append", lose)
     with pytest.raises(LeaseLost):

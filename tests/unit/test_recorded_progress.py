@@ -128,7 +128,7 @@ async def test_upload_that_is_read_while_an_event_is_written_has_the_progress_sh
     async def read_and_be_late(work: Callable[[sqlite3.Connection], Any]) -> Any:
         found = await read(work)
         await ledger.append(upload_id, Change(Entered(Stage.PROBING), "Probing"), token=token)
-        monkeypatch.undo()
+        monkeypatch.setattr(ledger.database, "read", read)
         return found
 
     monkeypatch.setattr(ledger.database, "read", read_and_be_late)

@@ -392,11 +392,11 @@ async def test_failed_deletion_of_many_results_is_a_storage_error(
 async def test_listing_of_several_pages_is_complete(
     store: S3MediaStore, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for number in range(5):
         server.client.put_object(Bucket=BUCKET, Key=f"incoming/upload_{number}", Body=b"")
-    assert list(await store.list_sources()) == [f"upload_{number}" for number in range(5)]
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
+        assert list(await store.list_sources()) == [f"upload_{number}" for number in range(5)]
 
 
 async def test_writable_bucket_passes_the_check_with_one_write(
