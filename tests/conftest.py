@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +93,15 @@ def servers() -> list[RunningServer]:
 
 @pytest.fixture
 def serve(tmp_path: Path, servers: list[RunningServer]) -> Iterator[Serve]:
-    def start(**env: str) -> RunningServer:
-        server = RunningServer(tmp_path / f"data{len(servers)}", **env)
-        servers.append(server)
-        return server.start()
+    with ExitStack() as running:
 
-    yield start
-    for server in servers:
-        server.close()
+        def start(**env: str) -> RunningServer:
+            server = RunningServer(tmp_path / f"data{len(servers)}", **env)
+            servers.append(server)
+            running.callback(server.close)
+            return server.start()
+
+        yield start
 
 
 @pytest.fixture

@@ -50,8 +50,8 @@ class HeldServer:
 
 @pytest.fixture(scope="session", autouse=True)
 def documents() -> None:
-    """What answers are checked against is made before the first server runs: for these seconds, no client and no
-    receiver of a test would answer it."""
+    """Make the documents that answers are checked against before the first server runs. For these seconds, the event
+    loop of a test stands still: no client, receiver or server in it would answer."""
     described.http()
     described.sockets()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import itertools
 import random
@@ -144,15 +145,30 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 
 
 class ConnectionListener:
-    """A TCP and a UDP port beside the server, and whether anybody has called there."""
+    """A TCP and a UDP port of one number beside the server, and whether a program has called there."""
 
     def __init__(self, tcp: socket.socket, udp: socket.socket) -> None:
         self._sockets = (tcp, udp)
         self.port: int = tcp.getsockname()[1]
-        udp.bind(("127.0.0.1", self.port))
 
     def called(self) -> bool:
         return bool(select.select(self._sockets, [], [], 0)[0])
+
+
+def sockets_of_one_number() -> tuple[socket.socket, socket.socket]:
+    """Return a TCP and a UDP socket with the same port. Another program may have the UDP port of a TCP port's number:
+    then the next is tried."""
+    while True:
+        tcp, udp = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError as error:
+            tcp.close()
+            udp.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return tcp, udp
 
 
 @dataclass(frozen=True)
@@ -190,11 +206,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("hostile")
     sibling = make_clip(folder / "sibling.mov", seconds=1, audio=False)
     sibling.write_bytes(sibling.read_bytes() + SECRET.encode())
-    with (
-        socket.create_server(("127.0.0.1", 0)) as tcp,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-        RunningServer(folder / "data", ROOMCAST_RETRY_SECONDS="0.1") as server,
-    ):
+    tcp, udp = sockets_of_one_number()
+    with tcp, udp, RunningServer(folder / "data", ROOMCAST_RETRY_SECONDS="0.1") as server:
         listener = ConnectionListener(tcp, udp)
         files = {name: make(folder / name, Target(listener.port, sibling)) for name, (make, _) in ATTACKS.items()}
         yield House(server, listener, asyncio.run(endings(server, files | mutants(folder))))

@@ -14,6 +14,7 @@ from tests.conftest import Serve, Shelf
 from tests.support.ffmpeg_runs import linux
 from tests.support.harness import Api, RunningServer, eventually, paths_below
 from tests.support.redis_server import RunningRedis
+from tests.support.results import source_deleted
 
 
 class ColdServer(RunningServer):
@@ -38,9 +39,10 @@ async def test_process_after_an_upload_has_no_foreign_thread_that_enters_python_
     C alone."""
     server = serve()
     async with Api(server) as api:
-        assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
+        upload_id = await api.accepted(shelf.image())
+        assert (await api.finished(upload_id))["status"] == "completed"
         assert (await api.request("GET", "/metrics")).status == 200
-        await eventually(lambda: list((server.data / "incoming").iterdir()) == [], what="the deletion of the source")
+        await source_deleted(server, upload_id)
     names = set()
     for task in Path(f"/proc/{server.process.pid}/task").iterdir():
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended

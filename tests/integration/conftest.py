@@ -20,8 +20,7 @@ from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.sandbox import sandbox
 from roomcast_workers.segments import encoder_version
 
-from tests.e2e.conftest import FakeFfmpeg
-from tests.support import described
+from tests.e2e.conftest import FakeFfmpeg, documents  # noqa: F401 - pytest finds the fixture here
 from tests.support.app import AppServer, app_server, captured_log, nothing_left
 from tests.support.harness import eventually
 
@@ -52,14 +51,6 @@ def tried_once() -> Iterator[None]:
         patch.setattr(build, "detect", lambda trials: detect(tuple(trials)))
         patch.setattr(worker, "read_encoder_version", read_encoder_version)
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def documents() -> None:
-    """What answers are checked against is made before a server of this process runs: for these seconds, its event loop
-    would stand still."""
-    described.http()
-    described.sockets()
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ from roomcast.hosting.mounting import mount_roomcast
 from roomcast.settings.settings import Settings, load_settings
 
 from tests.support import node_host
-from tests.support.harness import LEASE_SECONDS, OURS, TAIL_LINES, ServerUnderTest, eventually, is_browser
+from tests.support.ffmpeg_runs import is_browser
+from tests.support.harness import LEASE_SECONDS, OURS, TAIL_LINES, ServerUnderTest, eventually
 
 _ANSWER_SECONDS = 3.0
 _LEAVES = frozenset({"error", "critical", "exception"})

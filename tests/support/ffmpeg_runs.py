@@ -17,7 +17,6 @@ from roomcast_workers.ffmpeg.runner import run_ffmpeg
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support import fake_ffmpeg
-from tests.support.harness import is_browser
 
 GIB = 1 << 30
 LIMITS = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
@@ -43,6 +42,14 @@ class Fake:
     def pids(self) -> list[int]:
         """The processes that have started before the run was over: none, where a start takes longer."""
         return [pid for of in ("pid", "grandchild") if (pid := self.pid(of)) is not None]
+
+
+def is_browser(process: psutil.Process) -> bool:
+    """Return whether a process is Chromium's: tests of one process share them, and they start others when they like."""
+    try:
+        return process.name().startswith("chrom")
+    except psutil.NoSuchProcess:
+        return True
 
 
 def has_ended(pid: int) -> bool:

@@ -69,16 +69,8 @@ async def eventually(fact: Callable[[], Any], deadline: float = 30.0, *, what: s
 
 
 def paths_below(folder: Path) -> list[Path]:
-    """All files and folders below a folder from which a server may delete some meanwhile: `rglob` then raises."""
+    """Return all files and folders below a folder, also while a server deletes some there: `rglob` then raises."""
     return [Path(parent, name) for parent, folders, files in os.walk(folder) for name in (*folders, *files)]
-
-
-def is_browser(process: psutil.Process) -> bool:
-    """Whether it is one of Chromium's, which tests of one process share and which starts others when it likes."""
-    try:
-        return process.name().startswith("chrom")
-    except psutil.NoSuchProcess:
-        return True
 
 
 @dataclass(frozen=True)
@@ -203,7 +195,13 @@ class RunningServer(ServerUnderTest):
 
     def run(self) -> Exit:
         """Run a server that is not to become ready, until it ends by itself."""
-        return self.launch()._end(None, 60.0)
+        return self.launch().ended()
+
+    def ended(self, *, deadline: float = 60.0) -> Exit:
+        """Wait until the server ends by itself. Its port is held for `restart`."""
+        ended = self._end(None, deadline)
+        assert ended.seconds < deadline, f"it did not end by itself; its log:\n{self.tail()}"
+        return ended
 
     def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
         python, *arguments = self._command
@@ -221,7 +219,7 @@ class RunningServer(ServerUnderTest):
         )
 
     def restart(self, *, deadline: float = 60.0) -> Self:
-        """Start again after `kill` or `terminate`: the same data, the same port."""
+        """Start again after `kill`, `terminate` or `ended`: the same data, the same port."""
         assert not self.alive
         return self.start(deadline=deadline)
 
@@ -415,7 +413,8 @@ class Api:
         return await self.request("GET", "/api/uploads", params=query)
 
     async def healthy(self) -> bool:
-        return (reply := await self.request("GET", "/healthz")).status == 200 and reply.body == {"ok": True}
+        reply = await self.request("GET", "/healthz")
+        return reply.status == 200 and reply.body == {"ok": True}
 
     async def until(
         self, upload_id: str, fact: Callable[[dict[str, Any]], bool], deadline: float = 60.0
@@ -423,8 +422,9 @@ class Api:
         """Ask for the message until `fact` holds for it, and return that message."""
 
         async def asked() -> dict[str, Any] | None:
-            body: dict[str, Any] = (await self.get(upload_id)).body
-            return body if fact(body) else None
+            reply = await self.get(upload_id)
+            assert reply.status == 200, f"{upload_id}: the server answered {reply.status}: {reply.content!r}"
+            return dict(reply.body) if fact(reply.body) else None
 
         found: dict[str, Any] = await eventually(asked, deadline, what=f"the awaited state of {upload_id}")
         return found
