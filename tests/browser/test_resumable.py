@@ -192,7 +192,7 @@ async def test_cancel_stops_a_resumable_upload(
             await own.evaluate("uploads[0].pause()")
         await own.evaluate("uploads[0].cancel()")
         assert (await api.get(upload_id)).body["stage"] == "cancelled"
-    await eventually(lambda: not server.files_of(upload_id))
+    assert server.files_of(upload_id) == []
     assert await own.evaluate("uploads[0].finished.catch((error) => error.code)") == "CANCELLED"
     assert await own.evaluate("uploads[0].sending") == "no"
     assert len(own.chunks) == 1
