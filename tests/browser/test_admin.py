@@ -24,7 +24,7 @@ from tests.support.tokens import SECRET, token
 pytestmark = pytest.mark.browser
 
 REJOIN_MS = 2_000
-"""After so long, the client connects again when the server has closed its connection."""
+"""After how many milliseconds the client connects again when the server has closed its connection."""
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
         await expect(delete).to_be_hidden()
         assert (await ada.get(waiting)).status == 410
 
-        async def file_is_gone() -> bool:  # it is deleted after everybody has heard of it
+        async def file_is_gone() -> bool:  # it is deleted after the event of the deletion
             return (await ada.request("GET", str(address))).status == 404
 
         await eventually(file_is_gone)
@@ -427,7 +427,7 @@ async def test_admin_pauses_reads_the_history_and_disconnects_a_viewer(
         await viewer.keyboard.press("Enter")
         await online(viewer)
         await viewer.evaluate(CONNECT_TWICE, token("eve"))
-        await hold_timers(viewer, REJOIN_MS)  # who is disconnected stays so
+        await hold_timers(viewer, REJOIN_MS)  # a client that is disconnected does not connect again
         await page.bring_to_front()
         await page.get_by_text("Connections and rooms").click()
         connections = page.locator("#rooms-list")

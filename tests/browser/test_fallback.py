@@ -73,7 +73,7 @@ async def test_streams_replace_the_socket_until_it_is_back(
     received = await own.evaluate("received")
     assert {message["by"] for message in received} >= {"streaming", "online"}
     for earlier, later in pairwise(received):
-        if later["by"] != "polling":  # a poll answers with the last event, whatever was before it
+        if later["by"] != "polling":  # a poll answers with the last event only
             assert later["seq"] - earlier["seq"] in (0, 1), "no event was lost or repeated"
         assert later["progress"] >= earlier["progress"] or later["attempt"] > earlier["attempt"]
 

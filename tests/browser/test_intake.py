@@ -20,9 +20,9 @@ pytestmark = pytest.mark.browser
 
 LIMIT = 200_000
 LEFT_MS = 1_000
-"""So long after the last event of a drag the page takes the files for gone."""
+"""How many milliseconds after the last event of a drag the page takes the files for gone."""
 MEASURE_MS = 2_000
-"""A file that takes longer to measure is sent, and left to the server."""
+"""A file that takes more milliseconds to measure is sent, and the server decides."""
 TEMPLATES = """
 [templates.avatar]
 title = "Profile picture"

@@ -43,7 +43,7 @@ async def test_page_is_light_and_a_reload_asks_for_nothing_that_has_not_changed(
     demo = await open_page(server)
     await expect(demo.page.locator("#limits")).to_contain_text("up to")
     loaded = [request for request in requests if "/api/" not in request.url and "/socket.io/" not in request.url]
-    # And one for the configuration, for which it asks again while the socket is not connected.
+    # One more is for the configuration, for which the page asks again while the socket is not connected.
     assert len(loaded) < MAX_REQUESTS, [request.url for request in requests]
     assert sum(gzipped_bytes(request.url) for request in loaded) <= MAX_BYTES
     for request in loaded:

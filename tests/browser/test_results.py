@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from roomcast_workers.ffmpeg.binaries import find_binaries
 
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.conftest import Shelf
+from tests.support.browser.demo import hold_requests
 from tests.support.clips import truncate
 from tests.support.harness import RunningServer
 
@@ -125,17 +125,11 @@ async def test_hls_result_plays_in_the_page(
 async def test_hls_result_plays_although_the_button_was_pressed_before_the_library_was_loaded(
     streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf
 ) -> None:
-    pressed = asyncio.Event()
-
-    async def hold(route: Route) -> None:
-        await pressed.wait()
-        await route.continue_()
-
     await context.add_init_script(NOT_NATIVELY)
-    await context.route(re.compile(r"/hls\.min[^/]*js$"), hold)
+    library = await hold_requests(context, re.compile(r"/hls\.min[^/]*js$"))
     video = await streamed(open_page, streaming, shelf.clip(audio=True))
     await video.evaluate("(video) => { video.muted = true; void video.play(); }")
-    pressed.set()
+    library.set()
     assert str(await video.evaluate(_PLAYED)).startswith("blob:")
 
 

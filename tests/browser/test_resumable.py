@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import BrowserContext
 
 from tests.conftest import Shelf
-from tests.support.browser.demo import limited_bandwidth
-from tests.support.browser.own_page import CONNECT, OwnPage
+from tests.support.browser.demo import hold_timers, limited_bandwidth
+from tests.support.browser.own_page import OwnPage
 from tests.support.browser.proxy import BreakableProxy
 from tests.support.clips import pad
 from tests.support.harness import Api, RunningServer, eventually
@@ -51,20 +51,16 @@ async def test_broken_connection_resumes_without_resending(
     assert others[0] > 0.2 * large.stat().st_size, "received bytes are not sent again"
 
 
-NO_RETRIES_BY_TIME = """
-const original = globalThis.setTimeout;
-globalThis.setTimeout = (callback, delay, ...rest) =>
-  original(callback, [500, 1_000, 2_000, 4_000, 8_000, 15_000].includes(delay) ? 3_600_000 : delay, ...rest);
-"""
-"""Makes the waits between two tries to send an hour long."""
+RETRY_MS = (500, 1_000, 2_000, 4_000, 8_000, 15_000)
+"""The waits between two tries to send."""
 
 
 async def test_interrupted_upload_is_shown_as_one_and_goes_on_because_the_connection_is_back(
     server: RunningServer, context: BrowserContext, large: Path
 ) -> None:
-    script = f"async () => {{ {NO_RETRIES_BY_TIME} await ({CONNECT})(); }}"
     async with BreakableProxy(server) as proxy:
-        own = await OwnPage.open(context, proxy.url, script=script)
+        own = await OwnPage.open(context, proxy.url)
+        await hold_timers(own.page, *RETRY_MS)
         async with limited_bandwidth(own.page, 150_000):
             await own.upload(large)
             await own.midway()

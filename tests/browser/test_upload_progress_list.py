@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads
 from tests.conftest import Shelf
-from tests.support.browser.demo import FOCUSED, WORK_SECONDS, Card, limited_bandwidth
+from tests.support.browser.demo import FOCUSED, WORK_SECONDS, Card, hold_requests, limited_bandwidth
 from tests.support.clips import pad
 from tests.support.harness import Api, RunningServer
 
@@ -153,18 +152,12 @@ async def test_dialog_closes_after_completion_unless_it_has_the_focus(open_list:
     one, other = shelf.image("one.png"), shelf.image("other.png")
     own = await open_list('<upload-progress-list mode="dialog" auto-close="50"></upload-progress-list>')
     await expect(own.panel).to_be_hidden()
-    focused = asyncio.Event()
-
-    async def hold(route: Route) -> None:
-        await focused.wait()
-        await route.continue_()
-
-    await own.page.route("**/api/uploads", hold)  # nothing is completed before the dialog has the focus
+    reservations = await hold_requests(own.page, "**/api/uploads")
     await own.send(one, other)
     dialog = own.list.get_by_role("dialog")
     await expect(dialog).to_have_accessible_name(re.compile(r"^Uploading [12] of 2$"))
     await own.list.get_by_role("button", name="Collapse").focus()
-    focused.set()
+    reservations.set()  # nothing is completed before the dialog has the focus
     await expect(dialog).to_have_accessible_name("2 uploads completed", timeout=WORK_SECONDS * 1000)
     await own.page.evaluate("() => new Promise((go) => setTimeout(go, 50))")  # equal timers fire in order
     await expect(dialog).to_be_visible()

@@ -46,7 +46,7 @@ async def over(api: Api, assembly_id: str) -> dict[str, Any]:
 
 
 async def listed_ids(api: Api) -> list[str]:
-    """Of all uploads; those of earlier tests may still be at work."""
+    """Return the ids of all uploads. Those of earlier tests may still be at work."""
     return [upload["uploadId"] for upload in (await api.list()).body["uploads"]]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -86,12 +85,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _link(source: str, target: str) -> None:
-    """Give a file another name, or copy it where the file system cannot."""
+    """Give a file another name, or copy it if it is another user's or on another file system."""
     try:
         os.link(source, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
+    except OSError:
         shutil.copyfile(source, target)
 
 

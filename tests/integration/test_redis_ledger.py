@@ -41,7 +41,7 @@ SCRIPTS = {
     if isinstance(value, Script) and not name.startswith(("RECORD_", "RENAME_"))
 }
 LONG_LEASE = 600.0
-"""By the time of Redis, of which any may pass between two steps of a test."""
+"""For tests of which no lease may expire, however long their process stands still between two steps."""
 PROBING = Change(Entered(Stage.PROBING), "Reading")
 
 

@@ -29,7 +29,7 @@ from tests.support.scale.cluster import Cluster
 from tests.support.scale.listeners import Listeners
 
 SECONDS = 600.0
-"""Of leases, which nobody renews."""
+"""How long a lease lasts. The test does not renew it."""
 
 MOVES = 40
 SIZE = 1000
@@ -91,7 +91,7 @@ class Walk:
         return await self._ledger.append(upload.id, self._change(upload), token=lease.token if lease else None)
 
     async def _reopened(self, upload: Upload) -> Upload:
-        """The upload starts over, once no web process deletes the files of its last attempt."""
+        """Start the upload over once no web process deletes the files of its last attempt, and return it."""
 
         async def after_cleanup() -> Upload | None:
             with suppress(CleanupInProgress):

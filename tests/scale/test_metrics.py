@@ -54,7 +54,7 @@ async def test_each_process_counts_its_own_work_and_all_report_the_same_queue(
     failures = "roomcast_errors_total", "TRANSCODE_ERROR", "compressing"
 
     async def counted() -> dict[tuple[str, ...], float] | None:
-        """What the worker says once it has counted the failure, after all have heard of it."""
+        """Return the worker's metrics once it has counted the failure, which it does after the event."""
         found = await scraped(f"http://127.0.0.1:{port}/metrics")
         return found if failures in found else None
 

@@ -121,7 +121,7 @@ async def test_uploads_complete_before_and_after_the_master_is_lost(
         return bool(role) and role[3] == b"connected" and role[4] >= written
 
     async def promotable() -> bool:
-        """Whether the sentinel has heard of the replica, and that it follows the master."""
+        """Return whether the sentinel has heard of the replica, and that it follows the master."""
         found = await answer(sentinel, "SENTINEL", "REPLICAS", SERVICE)
         return any(dict(zip(one[::2], one[1::2], strict=True))[b"master-link-status"] == b"ok" for one in found)
 

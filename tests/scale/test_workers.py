@@ -88,7 +88,7 @@ async def test_admin_overview_of_each_web_process_has_all_processes(
     slots = dict.fromkeys((worker.process.pid for worker in cluster.workers), 1)
 
     async def overview() -> dict[str, Any] | None:
-        """Once all have said that they live, and the other web process that somebody watches there."""
+        """Return the overview once all processes are in it, and the watcher's connection to the other web process."""
         snapshot: dict[str, Any] = (await api.request("GET", "/api/admin/overview")).body
         found = {pid_of(one): one["workers"] for one in snapshot["workers"]["processes"]}
         webs = {pid_of(one): one["sockets"] for one in snapshot["web"]}
@@ -117,7 +117,7 @@ async def test_administrators_reach_all_processes_from_any(
         return await call(other_api, "GET", f"uploads/{upload_id}/log")
 
     async def sockets(caller: Api) -> Any:
-        """Those in the upload's room, once no web process is missing: one may stand still for longer than a call."""
+        """Return the connections in the upload's room once no web process is missing, as one that stands still is."""
 
         async def answers() -> Any:
             found = await call(caller, "GET", f"rooms?upload={upload_id}")

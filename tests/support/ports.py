@@ -32,6 +32,7 @@ class HeldPort:
                 self._descriptor = _bound(port).detach()
 
     def release(self) -> None:
+        """Give the port up. Do nothing if none is held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -82,7 +82,7 @@ class Receiver:
         return web.Response(status=500)
 
     async def fail_once(self, request: web.Request) -> web.StreamResponse:
-        """500, and thanks for every request after this one."""
+        """Answer 500, and thank for every request after this one."""
         self.answer = self.thank
         return await self.fail(request)
 

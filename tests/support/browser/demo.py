@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import mimetypes
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-from playwright.async_api import BrowserContext, JSHandle, Locator, Page, expect
+from playwright.async_api import BrowserContext, JSHandle, Locator, Page, Route, expect
 
 WORK_SECONDS = 60
 """Longer than any stage of a small file takes on a busy machine."""
@@ -103,6 +105,18 @@ async def hold_timers(page: Page, *milliseconds: int) -> None:
     """Let the timers that the page starts from now on with one of these delays last an hour, however long the test
     stands still."""
     await page.evaluate(_HOLD_TIMERS, list(milliseconds))
+
+
+async def hold_requests(tab: Page | BrowserContext, url: str | re.Pattern[str]) -> asyncio.Event:
+    """Hold the requests for a URL until the event is set that is returned."""
+    may_go = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await may_go.wait()
+        await route.continue_()
+
+    await tab.route(url, hold)
+    return may_go
 
 
 FOCUSED = "document.activeElement.shadowRoot?.activeElement ?? document.activeElement"

@@ -21,7 +21,7 @@ _HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Rows</tit
 
 
 UNDO_MS = 10_000
-"""So long what acts on several rows, or deletes one, can be undone."""
+"""For how many milliseconds an action on several rows, or a deletion, can be undone."""
 
 
 class Rows:
