@@ -161,11 +161,11 @@ export class Upload extends EventTarget {
    * click; never rejects. @returns {Promise<boolean>} false if it has to be chosen */
   async continueSending() {
     const { needsFile } = this; // bytes that were on their way may be reported meanwhile
-    const handle = await handleOf(/** @type {string} */ (this.id));
-    const file = handle && (await fileOf(handle, { ask: true }));
+    const file = await fileOf(await handleOf(/** @type {string} */ (this.id)), { ask: true });
     this.canContinue = false;
     const isWanted = needsFile && !this.file && this.state?.stage === "receiving"; // the person may have taken long
-    void (file && isWanted && isFileOf(file, /** @type {string} */ (this.id)) ? this.send(file) : this.#changed());
+    if (file && isWanted && isFileOf(file, /** @type {string} */ (this.id))) void this.send(file);
+    else this.#changed();
     return this.file !== null;
   }
 
@@ -456,7 +456,7 @@ export class Upload extends EventTarget {
     const id = /** @type {string} */ (this.id);
     const abandoned = await isAbandoned(id);
     const handle = abandoned ? await handleOf(id) : null;
-    const file = handle && (await fileOf(handle, { ask: false }));
+    const file = await fileOf(handle, { ask: false });
     const isRest = file !== null && isFileOf(file, id);
     const hasLock = isRest && (await this.#lock.take(id, { steal: false })); // several tabs may be here at this moment
     this.#checkingForFile = false;

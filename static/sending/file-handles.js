@@ -54,13 +54,14 @@ export async function forgetHandle(uploadId) {
 }
 
 /**
- * Return the file of a handle, or null if it may not be read or is gone. Never rejects.
+ * Return the file of a handle, or null if there is none, or it may not be read or is gone. Never rejects.
  *
- * @param {StoredHandle} handle
+ * @param {StoredHandle | null} handle
  * @param {{ask: boolean}} options   Whether the person is asked for permission, which needs a click.
  * @returns {Promise<File | null>}
  */
 export async function fileOf(handle, { ask }) {
+  if (handle === null) return null;
   try {
     const permission = ask ? await handle.requestPermission?.(READ) : await handle.queryPermission?.(READ);
     return permission === undefined || permission === "granted" ? await handle.getFile() : null;

@@ -56,7 +56,7 @@ class Deletion:
     async def clean_up(self, due: DueCleanup) -> None:
         """Delete what is due of the upload, whose cleanup this process has claimed. A failure is logged."""
         with _log_failure(due.upload):
-            async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
+            async with _cleanup_limit():
                 await self._clean_up(due.upload, due.now)
 
     async def _clean_up(self, upload: Upload, now: float) -> None:
@@ -91,16 +91,16 @@ async def clean_up_after_end(ledger: Ledger, media: MediaStore, upload: Upload) 
         if upload.stage is Stage.DONE:
             await cleanup_files(media, upload)
             if upload.unlisted_renditions and (due := await ledger.claim_cleanup(upload.id)):
-                async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
+                async with _cleanup_limit():
                     await _delete_files_of_completed(ledger, media, due.upload, due.now)
         elif due := await ledger.claim_cleanup(upload.id):
-            async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
+            async with _cleanup_limit():
                 await cleanup_files(media, due.upload)
                 await ledger.set_cleanup(upload.id, None)
         elif upload.stage is Stage.CANCELLED and not is_unreadable(upload):
             # Another process may not have deleted it yet, and the bytes must be gone when the cancel is answered. They
             # are this attempt's alone, so this cannot disturb a retry.
-            async with asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION):
+            async with _cleanup_limit():
                 await media.discard_source(source_key(upload))
 
 
@@ -164,6 +164,11 @@ def is_retryable(upload: Upload) -> bool:
     """Return whether a retry of a failed upload can use its source."""
     failed = upload.stage is Stage.FAILED and upload.source is not None
     return failed and bool(upload.error and upload.error["retryable"])
+
+
+def _cleanup_limit() -> asyncio.Timeout:
+    """Return the limit of a cleanup, which is stopped before the claim of it ends."""
+    return asyncio.timeout(CLEANUP_SECONDS * _CLEANUP_FRACTION)
 
 
 @contextmanager
