@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Locator, Route, expect
 
 from tests.browser.conftest import Ffmpeg, OpenPage, OpenRows
 from tests.support.browser.axe import violations
-from tests.support.browser.demo import WORK_SECONDS
+from tests.support.browser.demo import WORK_SECONDS, record_changes
 from tests.support.browser.rows import Rows
 from tests.support.clips import make_film
 from tests.support.growing_film import GrowingFilm
@@ -57,15 +57,6 @@ _NOTE_JUMPS = """
 }
 """
 
-
-_RECORD_TEXTS = """
-(element) => {
-  globalThis.texts = [];
-  const record = () => texts.push(element.textContent);
-  new MutationObserver(record).observe(element, { subtree: true, childList: true, characterData: true });
-}
-"""
-"""Records each new text of an element, also one that it has for half a second."""
 
 _PAUSED = """
 (video) => new Promise((resolve) => {
@@ -154,10 +145,10 @@ async def test_film_is_played_to_its_end_while_it_grows(
     film.store(1)
     await row.show(progress=55)
     await expect(row.quality("144p")).to_be_visible()
-    await row.note.evaluate(_RECORD_TEXTS)
+    await record_changes(row.note, "textContent")
     film.store(2)
     await row.video.evaluate(_REACHED, 1.5)
-    assert (await row.rows.page.evaluate("texts"))[0] == "You can watch what is compressed so far."
+    assert (await row.rows.page.evaluate("recorded"))[0] == "You can watch what is compressed so far."
     assert await violations(row.rows.page) == []
     await row.quality("Automatic (144p)").focus()
     for _ in range(2):

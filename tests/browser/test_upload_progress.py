@@ -10,7 +10,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.conftest import Shelf
-from tests.support.browser.demo import WORK_SECONDS, Card
+from tests.support.browser.demo import WORK_SECONDS, Card, record_changes
 from tests.support.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser
@@ -25,16 +25,6 @@ _HTML = """<!doctype html><meta charset="utf-8"><input type="file" multiple aria
   }
 </script>
 """
-_NOTE_TITLES = """
-(button) => {
-  globalThis.titles = [];
-  let last = button.title;
-  const note = () => last !== button.title && titles.push((last = button.title));
-  new MutationObserver(note).observe(button, { attributeFilter: ["title"] });
-}
-"""
-"""Notes each new title of a button, also one that it has for a short time."""
-
 UNKNOWN = f"upload_{'0' * 32}"
 
 
@@ -231,10 +221,10 @@ async def test_upload_id_is_copied_or_else_selected(
     card = await demo.card(picture).reaches("Completed")
     shown = await card.root.locator(".upload-id").text_content()
     assert shown == await demo.page.evaluate("() => document.querySelector('#uploads').roomcast.uploads[0].id")
-    await card.button("Copy the upload ID").evaluate(_NOTE_TITLES)
+    await record_changes(card.button("Copy the upload ID"), "title")
     await card.button("Copy the upload ID").click()
-    await demo.page.wait_for_function("() => titles.length === 2")
-    assert await demo.page.evaluate("titles") == ["Copied", "Copy the upload ID"], "it is confirmed for a moment"
+    await demo.page.wait_for_function("() => recorded.length === 2")
+    assert await demo.page.evaluate("recorded") == ["Copied", "Copy the upload ID"], "it is confirmed for a moment"
     assert await demo.page.evaluate("() => navigator.clipboard.readText()") == shown
 
     await demo.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')) }")

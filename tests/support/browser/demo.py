@@ -52,6 +52,16 @@ _RECORD_RENDERINGS = """
 NO_HANDLES = "delete globalThis.showOpenFilePicker"
 """Lets the page use the file input, whose files Playwright can choose."""
 
+_RECORD_CHANGES = """
+(element, property) => {
+  globalThis.recorded = [];
+  let last = element[property];
+  const record = () => last !== element[property] && recorded.push((last = element[property]));
+  const everything = {subtree: true, childList: true, attributes: true, characterData: true};
+  new MutationObserver(record).observe(element, everything);
+}
+"""
+
 _HOLD_TIMERS = """
 (delays) => {
   const held = (delay) => (delays.includes(delay) ? 3_600_000 : delay);
@@ -99,6 +109,11 @@ async def choosing(page: Page, *files: Path) -> AsyncIterator[None]:
     chooser = await opening.value
     if files:
         await chooser.set_files(list(files))
+
+
+async def record_changes(element: Locator, property_name: str) -> None:
+    """Record each new value of an element's property in the page's `recorded`, also one that it has for a moment."""
+    await element.evaluate(_RECORD_CHANGES, property_name)
 
 
 async def hold_timers(page: Page, *milliseconds: int) -> None:
